@@ -1,0 +1,20 @@
+"""The study file: every threshold, switch and model list of a study, typed and validated."""
+
+from study.loading import StudyError, load_study
+from study.models import (
+    BINARY_ENDPOINTS,
+    PATIENT_COLUMNS,
+    TIME_TO_EVENT_ENDPOINTS,
+    Covariate,
+    Study,
+)
+
+__all__ = [
+    "BINARY_ENDPOINTS",
+    "PATIENT_COLUMNS",
+    "TIME_TO_EVENT_ENDPOINTS",
+    "Covariate",
+    "Study",
+    "StudyError",
+    "load_study",
+]

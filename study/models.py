@@ -1,0 +1,309 @@
+"""Typed form of the study file. Attribute names are the file's keys; defaults are the reference paper's choices."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+BINARY_ENDPOINTS = ("CR", "MRD_NEGATIVE_CR", "MRD_POSITIVE_CR", "HSCT_BRIDGE", "SEVERE_CRS")
+TIME_TO_EVENT_ENDPOINTS = (
+    "EFS",
+    "OS",
+    "RFS",
+    "DOR",
+    "TIME_TO_CR",
+    "TIME_TO_MRD_NEGATIVE",
+    "RELAPSE",
+    "NON_RELAPSE_MORTALITY",
+    "FOLLOW_UP",
+)
+
+# Columns of marts.patients that a covariate may be made from.
+PATIENT_COLUMNS = (
+    "sex",
+    "age_years",
+    "prior_chemotherapies",
+    "refractory",
+    "relapsed",
+    "marrow_blast_percent",
+    "extramedullary_disease",
+    "cns_leukemia",
+    "fusion_gene",
+    "bcr_abl1",
+    "other_fusion_gene",
+    "sh2b3",
+    "pax5",
+    "other_mutation",
+    "wbc",
+    "lymphodepletion_regimen",
+    "flu_cy",
+    "cart_target",
+    "cells_per_kg",
+    "complete_remission",
+    "mrd_negative",
+    "bridged_to_hsct",
+    "crs_grade",
+    "severe_crs",
+    "hematologic_toxicity_grade",
+    "neurotoxicity",
+    "infection",
+    "icu_admission",
+    "glucocorticoids",
+    "tocilizumab",
+    "subsequent_therapy",
+)
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=63)]
+Positive = Annotated[int, Field(ge=1)]
+BinaryEndpoint = Literal["CR", "MRD_NEGATIVE_CR", "MRD_POSITIVE_CR", "HSCT_BRIDGE", "SEVERE_CRS"]
+TimeToEventEndpoint = Literal[
+    "EFS",
+    "OS",
+    "RFS",
+    "DOR",
+    "TIME_TO_CR",
+    "TIME_TO_MRD_NEGATIVE",
+    "RELAPSE",
+    "NON_RELAPSE_MORTALITY",
+    "FOLLOW_UP",
+]
+PatientColumn = Literal[PATIENT_COLUMNS]  # type: ignore[valid-type]  # mypy can't expand a tuple here; pydantic can
+
+
+class Section(BaseModel):
+    """A part of the study file: unknown keys are refused, values can't be changed after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StudySection(Section):
+    """Name of the study and the last day whose rows count (None: the newest extract's date)."""
+
+    name: Annotated[str, Field(min_length=1)] = "CAR-T in relapsed or refractory B-ALL"
+    data_cutoff: dt.date | None = None
+
+
+class Rules(Section):
+    """Which clinical rule set decides."""
+
+    response: Literal["paper", "eln", "cibmtr"] = "paper"
+    crs: Literal["recorded", "lee2014", "astct2019"] = "recorded"
+    ctcae: Literal[5, 6] = 5
+    refractory_includes_extramedullary: bool = False
+
+
+class Cohort(Section):
+    """Eligibility; a criterion that is null, empty or left out is not applied."""
+
+    infused_from: dt.date | None = None
+    infused_to: dt.date | None = None
+    diagnosis_prefixes: tuple[str, ...] = ()
+    immunophenotype: str | None = None
+    excluded_diagnosis_prefixes: tuple[str, ...] = ()
+    relapsed_or_refractory: bool | None = None
+
+    @field_validator("diagnosis_prefixes", "excluded_diagnosis_prefixes", mode="before")
+    @classmethod
+    def _null_is_empty(cls, value: Any) -> Any:
+        return () if value is None else value
+
+    @model_validator(mode="after")
+    def _window_runs_forward(self) -> Self:
+        if self.infused_from and self.infused_to and self.infused_from > self.infused_to:
+            raise ValueError("infused_from is after infused_to")
+        return self
+
+
+class Response(Section):
+    """Response thresholds: percent of marrow cells, and days counted from the infusion."""
+
+    marrow_blasts_below_percent: Annotated[float, Field(gt=0, le=100)] = 5
+    mrd_negative_below_percent: Annotated[float, Field(gt=0, le=100)] = 0.01
+    window_days: Positive = 90
+    treatment_failure_day: Positive = 28
+
+
+class Hsct(Section):
+    """Transplant after the infusion: bridging window in days, and whether HSCT ends follow-up of EFS and RFS."""
+
+    bridging_window_days: Positive = 62
+    censor_at_hsct: bool = False
+
+
+class Privacy(Section):
+    """Report and exports: counts below `small_cell_below` are suppressed (None: none are)."""
+
+    small_cell_below: Annotated[int, Field(ge=2, le=100)] | None = None
+
+
+class Covariate(Section):
+    """A binary covariate made from one column of marts.patients; `levels` has the reference first.
+
+    With `at_least` the second level is column >= at_least, with `equals` column = equals; with neither the column is
+    boolean.
+    """
+
+    name: Name
+    label: Annotated[str, Field(min_length=1)]
+    column: PatientColumn
+    at_least: float | None = None
+    equals: str | None = None
+    levels: tuple[str, str]
+
+    @model_validator(mode="after")
+    def _one_rule_and_two_levels(self) -> Self:
+        if self.at_least is not None and self.equals is not None:
+            raise ValueError("give at_least or equals, not both")
+        if self.levels[0] == self.levels[1]:
+            raise ValueError("the two levels need different names")
+        return self
+
+
+def _threshold(name: str, label: str, column: str, at_least: float, levels: tuple[str, str]) -> Covariate:
+    return Covariate(name=name, label=label, column=column, at_least=at_least, levels=levels)
+
+
+def _flag(name: str, label: str, column: str, levels: tuple[str, str] = ("no", "yes")) -> Covariate:
+    return Covariate(name=name, label=label, column=column, levels=levels)
+
+
+PAPER_COVARIATES: tuple[Covariate, ...] = (
+    _threshold("age", "Age", "age_years", 18, ("<18 years", "≥18 years")),
+    Covariate(name="sex", label="Gender", column="sex", equals="M", levels=("female", "male")),
+    _threshold("prior_chemotherapies", "Number of previous chemotherapies", "prior_chemotherapies", 4, ("<4", "≥4")),
+    _flag("refractory", "Refractory disease", "refractory"),
+    _flag("relapsed", "Relapsed disease", "relapsed"),
+    _threshold("marrow_blasts", "Bone marrow blasts", "marrow_blast_percent", 5, ("<5%", "≥5%")),
+    _flag("extramedullary_disease", "Extramedullary disease", "extramedullary_disease"),
+    _flag("cns_leukemia", "CNSL", "cns_leukemia"),
+    _flag("bcr_abl1", "BCR/ABL1", "bcr_abl1", ("negative", "positive")),
+    _flag("sh2b3", "SH2B3 mutation", "sh2b3", ("negative", "positive")),
+    _flag("pax5", "PAX5 mutation", "pax5", ("negative", "positive")),
+    _threshold("wbc", "WBC", "wbc", 30, ("<30 ×10⁹/L", "≥30 ×10⁹/L")),
+    _flag("flu_cy", "Lymphodepletion regimens", "flu_cy", ("non-Flu+Cy", "Flu+Cy")),
+    Covariate(
+        name="cart_target",
+        label="CAR-T cells",
+        column="cart_target",
+        equals="CD19+CD22",
+        levels=("anti-CD19", "anti-CD19+CD22"),
+    ),
+    _flag("mrd_negative_cr", "CR with MRD negative", "mrd_negative"),
+    _flag("bridged_to_hsct", "Bridging to HSCT", "bridged_to_hsct"),
+)
+_BASELINE = tuple(c.name for c in PAPER_COVARIATES if c.name not in ("mrd_negative_cr", "bridged_to_hsct"))
+_SURVIVAL = (*_BASELINE, "mrd_negative_cr", "bridged_to_hsct")
+
+
+class SubgroupModels(Section):
+    """Response by subgroup: binary endpoints × factors."""
+
+    endpoints: tuple[BinaryEndpoint, ...] = ("CR",)
+    factors: tuple[str, ...] = _BASELINE
+
+
+class SurvivalModels(Section):
+    """Kaplan–Meier by level and log-rank: time-to-event endpoints × factors."""
+
+    endpoints: tuple[TimeToEventEndpoint, ...] = ("EFS", "OS")
+    factors: tuple[str, ...] = _SURVIVAL
+
+
+class Entry(Section):
+    """Entry and removal P values of forward selection."""
+
+    entry: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    removal: Annotated[float, Field(gt=0, lt=1)] = 0.10
+
+    @model_validator(mode="after")
+    def _removal_not_below_entry(self) -> Self:
+        if self.removal < self.entry:
+            raise ValueError("removal must not be smaller than entry, or selection never settles")
+        return self
+
+
+class CoxModels(Entry):
+    """Cox regression: time-to-event endpoints × covariates."""
+
+    endpoints: tuple[TimeToEventEndpoint, ...] = ("EFS", "OS")
+    covariates: tuple[str, ...] = _SURVIVAL
+
+
+class LogisticModels(Entry):
+    """Logistic regression: binary endpoints × covariates."""
+
+    endpoints: tuple[BinaryEndpoint, ...] = ("CR", "SEVERE_CRS")
+    covariates: tuple[str, ...] = _BASELINE
+
+
+class Models(Section):
+    """What is computed."""
+
+    subgroups: SubgroupModels = SubgroupModels()
+    survival: SurvivalModels = SurvivalModels()
+    cox: CoxModels = CoxModels()
+    logistic: LogisticModels = LogisticModels()
+
+
+_MODEL_LISTS = (
+    ("subgroups", "factors", _BASELINE),
+    ("survival", "factors", _SURVIVAL),
+    ("cox", "covariates", _SURVIVAL),
+    ("logistic", "covariates", _BASELINE),
+)
+
+
+class Study(Section):
+    """The whole study file."""
+
+    study: StudySection = StudySection()
+    conventions: Literal["spss", "r", "sas"] = "spss"
+    rules: Rules = Rules()
+    published: str | None = "paper"
+    cohort: Cohort = Cohort()
+    response: Response = Response()
+    hsct: Hsct = Hsct()
+    severe_crs_grade: Annotated[int, Field(ge=1, le=5)] = 3
+    baseline_window_days: Positive = 30
+    hematologic_toxicity_window_days: Positive = 30
+    landmark_months: tuple[Positive, ...] = (6, 12)
+    privacy: Privacy = Privacy()
+    covariates: tuple[Covariate, ...] = PAPER_COVARIATES
+    models: Models = Models()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists_left_out_name_defined_covariates(cls, data: Any) -> Any:
+        """A model list that the file leaves out holds the paper's covariates, as far as this study defines them."""
+        covariates = data.get("covariates") if isinstance(data, dict) else None
+        models = data.get("models") or {} if isinstance(data, dict) else None
+        if not isinstance(covariates, list) or not isinstance(models, dict):
+            return data
+        defined = {c.get("name") for c in covariates if isinstance(c, dict)}
+        filled = dict(models)
+        for section, key, default in _MODEL_LISTS:
+            part = filled.get(section, {})
+            if isinstance(part, dict) and key not in part:
+                filled[section] = {**part, key: [name for name in default if name in defined]}
+        return {**data, "models": filled}
+
+    @model_validator(mode="after")
+    def _covariate_names_are_unique(self) -> Self:
+        names = [covariate.name for covariate in self.covariates]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"covariate {repeated[0]!r} is defined twice")
+        return self
+
+    def covariate(self, name: str) -> Covariate:
+        """Return the covariate of that name; KeyError if the study has none."""
+        for covariate in self.covariates:
+            if covariate.name == name:
+                return covariate
+        raise KeyError(name)
+
+    def as_dbt_variable(self) -> dict[str, Any]:
+        """Return the study as plain JSON-ready values, all defaults filled in, for the dbt variable `study`."""
+        return self.model_dump(mode="json")

@@ -1,0 +1,92 @@
+"""The study file: the paper's choices by default, and a clear message with line and nearest name for every mistake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from study import Study, StudyError, load_study
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "study.yml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_bundled_file_states_the_paper_and_the_defaults_agree_with_it() -> None:
+    bundled = load_study(ROOT / "study.yml")
+    defaults = Study()
+    assert bundled.covariates == defaults.covariates
+    assert bundled.models == defaults.models
+    assert bundled.response == defaults.response
+    assert bundled.rules == defaults.rules
+    assert bundled.cohort.diagnosis_prefixes == ("C91.0",)
+
+
+def test_left_out_cohort_criteria_are_not_applied(tmp_path: Path) -> None:
+    study = load_study(write(tmp_path, "cohort: {infused_from: null, diagnosis_prefixes: []}\n"))
+    assert study.cohort.infused_from is None
+    assert study.cohort.diagnosis_prefixes == ()
+    assert study.cohort.relapsed_or_refractory is None
+
+
+def test_left_out_model_lists_keep_the_defined_covariates(tmp_path: Path) -> None:
+    study = load_study(
+        write(tmp_path, "covariates: [{name: sex, label: Sex, column: sex, equals: M, levels: [female, male]}]\n")
+    )
+    assert study.models.cox.covariates == ("sex",)
+    assert study.models.cox.endpoints == ("EFS", "OS")
+
+
+def test_yes_and_no_are_words_not_booleans(tmp_path: Path) -> None:
+    study = load_study(
+        write(tmp_path, "covariates: [{name: a, label: A, column: refractory, levels: [no, yes]}]\nmodels: {}\n")
+    )
+    assert study.covariates[0].levels == ("no", "yes")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "hint"),
+    [
+        ("study: {name: A}\nconventons: r\n", "line 2", "`conventions`"),
+        ("rules:\n  response: papr\n", "line 2", "`paper`"),
+        (
+            "covariates:\n- {name: age, label: Age, column: agee_years, at_least: 18, levels: [a, b]}\n",
+            "line 2",
+            "`age_years`",
+        ),
+        ("hsct:\n  bridging_window_days: -3\n", "line 2", "greater than or equal to 1"),
+        ("models:\n  cox:\n    covariates:\n    - agee\n", "line 4", "`age`"),
+        ("models:\n  cox:\n    endpoints: [EFSS]\n", "line 3", "`EFS`"),
+        ("cohort: {infused_from: 2020-01-01, infused_to: 2019-01-01}\n", "line 1", "infused_from is after infused_to"),
+        ("models: {cox: {entry: 0.2, removal: 0.1}}\n", "line 1", "removal must not be smaller than entry"),
+        ("a: [\n", "line 2", "not valid YAML"),
+        ("- a\n", "line 1", "expected keys"),
+    ],
+)
+def test_a_mistake_is_refused_with_its_line_and_a_hint(tmp_path: Path, text: str, line: str, hint: str) -> None:
+    with pytest.raises(StudyError) as caught:
+        load_study(write(tmp_path, text))
+    assert line in str(caught.value)
+    assert hint in str(caught.value)
+
+
+def test_every_mistake_is_reported_at_once(tmp_path: Path) -> None:
+    with pytest.raises(StudyError) as caught:
+        load_study(write(tmp_path, "conventons: r\nrules: {response: papr}\n"))
+    assert len(caught.value.problems) == 2
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="there is no such file"):
+        load_study(tmp_path / "absent.yml")
+
+
+def test_covariate_defined_twice_is_refused(tmp_path: Path) -> None:
+    twice = "covariates:\n" + "- {name: s, label: S, column: sex, equals: M, levels: [f, m]}\n" * 2
+    with pytest.raises(StudyError, match="defined twice"):
+        load_study(write(tmp_path, twice))
