@@ -1,0 +1,52 @@
+{#- The lake's plan: which Parquet files this night reads. Read when a model runs, never while dbt parses, so that a
+    parse stays valid from night to night. Without CART_LAKE (unit tests, docs) every feed is empty. -#}
+{% macro lake_plan() -%}
+    {%- set lake = env_var('CART_LAKE', '') -%}
+    {%- if not execute or not lake -%}{{ return({'feeds': {}, 'ledger': [], 'rejected': [], 'newest_extract': none}) }}{%- endif -%}
+    {%- set plans = run_query("select content from read_text(" ~ sql_text(lake ~ '/plan*.json') ~ ") where filename like '%/plan.json'") -%}
+    {%- if plans.rows | length == 0 -%}
+        {{ exceptions.raise_compiler_error("The lake " ~ lake ~ " holds no plan.json: ingestion writes it at the end of every run; run ingestion first.") }}
+    {%- endif -%}
+    {{ return(fromjson(plans.rows[0][0])) }}
+{%- endmacro %}
+
+{% macro sql_text(text) -%}
+    {{ return("'" ~ (text | string | replace("'", "''")) ~ "'") }}
+{%- endmacro %}
+
+{#- An explicit list of Parquet files of the lake, or none where the list is empty. -#}
+{% macro lake_parquet(files) -%}
+    {%- if not files -%}{{ return(none) }}{%- endif -%}
+    {%- set paths = [] -%}
+    {%- for file in files -%}{%- do paths.append(sql_text(env_var('CART_LAKE', '') ~ '/' ~ file)) -%}{%- endfor -%}
+    {{ return('read_parquet([' ~ paths | join(', ') ~ '])') }}
+{%- endmacro %}
+
+{#- Every row of a feed's current files as the lake holds them, all columns of the contract as text. -#}
+{% macro lake_rows(feed) -%}
+    {%- set parquet = lake_parquet((lake_plan()['feeds'].get(feed) or {}).get('files')) -%}
+    {%- if parquet -%}{{ return(parquet) }}{%- endif -%}
+    {%- set empty = ['cast(null as varchar) as patient_key'] -%}
+    {%- for column in feed_contract(feed)['columns'] -%}{%- do empty.append('cast(null as varchar) as ' ~ adapter.quote(column)) -%}{%- endfor -%}
+    {%- do empty.append('cast(null as varchar) as deleted, cast(null as varchar) as source_extract') -%}
+    {%- do empty.append('cast(null as varchar) as source_file, cast(null as bigint) as source_row') -%}
+    {{ return('(select ' ~ empty | join(', ') ~ ' where false)') }}
+{%- endmacro %}
+
+{#- A feed's current rows: of several versions of a key the newest (extract, then file, then row: a total order), and
+    none that its source has deleted. The call to source() tells dbt and Dagster where the rows come from. -#}
+{% macro lake_relation(feed) -%}
+    {%- do source('raw', feed) -%}
+    {%- set plan = lake_plan()['feeds'].get(feed) or {} -%}
+    {%- set newest_only -%}
+        qualify row_number() over (
+            partition by {{ feed_contract(feed)['key'] | join(', ') }}
+            order by source_extract desc, source_file desc, source_row desc
+        ) = 1
+    {%- endset -%}
+    {%- set not_deleted = "coalesce(lower(deleted), 'false') not in ('true', 't', '1', 'yes', 'y')" -%}
+    {%- if plan.get('deduplicate') -%}
+        {{ return('(select * from (select * from ' ~ lake_rows(feed) ~ ' ' ~ newest_only ~ ') where ' ~ not_deleted ~ ')') }}
+    {%- endif -%}
+    {{ return('(select * from ' ~ lake_rows(feed) ~ ' where ' ~ not_deleted ~ ')') }}
+{%- endmacro %}

@@ -1,0 +1,14 @@
+-- CAR-T infusions: course 1 fraction 1 is the time zero of the study.
+-- One row per infusion of CAR-T cells.
+select
+    patient_key,
+    {{ typed('cart_infusions', 'infusion_id') }},
+    {{ typed('cart_infusions', 'infused_at') }},
+    {{ typed('cart_infusions', 'course') }},
+    {{ typed('cart_infusions', 'fraction') }},
+    {{ typed('cart_infusions', 'target') }},
+    {{ typed('cart_infusions', 'cells_per_kg') }},
+    {{ evidence_columns('cart_infusions') }}
+from {{ lake_relation('cart_infusions') }} as lake
+where {{ until_cutoff('cart_infusions') }}
+    and {{ of_known_patient() }}
