@@ -1,0 +1,33 @@
+"""Ground floor: the warehouse home, its DuckDB connections, publishing, kept versions and exports.
+
+Imports nothing of the house. What does not belong here: clinical rules, checks, Dagster objects, environment variables.
+"""
+
+from warehouse.connection import connect_build, connect_read_only
+from warehouse.errors import WarehouseError
+from warehouse.exports import EXPORTED_SCHEMAS, export_tables
+from warehouse.home import PUBLISHED_FOLDERS, WarehouseHome, restrict_new_files
+from warehouse.publishing import publish
+from warehouse.tables import list_tables, quote, table_exists, write_table
+from warehouse.versions import Version, current_version, list_versions, recover, rollback
+
+__all__ = [
+    "EXPORTED_SCHEMAS",
+    "PUBLISHED_FOLDERS",
+    "Version",
+    "WarehouseError",
+    "WarehouseHome",
+    "connect_build",
+    "connect_read_only",
+    "current_version",
+    "export_tables",
+    "list_tables",
+    "list_versions",
+    "publish",
+    "quote",
+    "recover",
+    "restrict_new_files",
+    "rollback",
+    "table_exists",
+    "write_table",
+]

@@ -1,0 +1,74 @@
+"""DuckDB connections, opened in one way only.
+
+DuckDB refuses a second connection of a process to a file that is open with another configuration, and dbt-duckdb keeps
+the build file open in its process with an empty configuration. Hence no `config=` here: every setting is a `SET`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+from warehouse.errors import WarehouseError
+
+BUILD_THREADS = 2
+
+
+def connect_build(
+    path: Path, memory_limit: str | None = None, threads: int = BUILD_THREADS
+) -> duckdb.DuckDBPyConnection:
+    """Open the build database for writing.
+
+    Args:
+        path: the build file; its folder must exist. Spilled data goes to `tmp` beside it, never to the system's
+            temporary folder, because it holds patients' data.
+        memory_limit: DuckDB size such as `6GB`; None leaves DuckDB's own limit (80% of the memory).
+        threads: worker threads.
+
+    Raises:
+        WarehouseError: another process has the file open, or it is no DuckDB file.
+    """
+    try:
+        connection = duckdb.connect(str(path))
+    except duckdb.Error as error:
+        raise WarehouseError(f"The build database {path} can't be opened for writing: {_first_line(error)}") from error
+    connection.execute(f"set threads = {int(threads)}")
+    connection.execute("set temp_directory = ?", [str(path.parent / "tmp")])
+    if memory_limit is not None:
+        connection.execute("set memory_limit = ?", [memory_limit])
+    return connection
+
+
+def connect_read_only(path: Path) -> duckdb.DuckDBPyConnection:
+    """Open a published warehouse for reading; any number of processes may, and none blocks a refresh.
+
+    The link is followed first: DuckDB shares one open database per path within a process, and a reader that opens the
+    warehouse anew must get the new night even while an older connection of the same process is still open.
+
+    Raises:
+        WarehouseError: nothing is published there, or the file is damaged.
+    """
+    if not path.exists():
+        raise WarehouseError(
+            f"There is no published warehouse at {path} yet. Run 'make refresh' (or 'make demo') first."
+        )
+    try:
+        return _connect_resolved(path)
+    except duckdb.Error as error:
+        raise WarehouseError(f"The warehouse {path} can't be read: {_first_line(error)}") from error
+
+
+def _connect_resolved(path: Path) -> duckdb.DuckDBPyConnection:
+    """Open what the link leads to; once more if that version was pruned between following the link and opening."""
+    resolved = path.resolve()
+    try:
+        return duckdb.connect(str(resolved), read_only=True)
+    except duckdb.IOException:
+        if path.resolve() == resolved:
+            raise
+        return duckdb.connect(str(path.resolve()), read_only=True)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,196 @@
+"""Publishing: the finished build becomes the next version, and readers move to it in one step.
+
+Order, and why a kill between any two steps is harmless:
+1. a new folder `versions/<name>.partial` is filled: compacted copy of the build database, exports made from that copy,
+   copies of the staged documents, `night.json` with the SHA-256 of every file;
+2. everything is made private and forced to disk; the folder loses its suffix by a rename;
+3. the one link `current` is replaced: warehouse, exports, report and docs change together, none before the other.
+Until 3 readers see the whole old night, after it the whole new one. What 1 and 2 leave behind the next run removes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from warehouse.connection import connect_build, connect_read_only
+from warehouse.errors import WarehouseError
+from warehouse.exports import export_tables
+from warehouse.files import files_below, flush_directory, seal_tree, sha256_of, write_durably
+from warehouse.home import DATABASE_NAME, DIRECTORY_MODE, PUBLISHED_FOLDERS, WarehouseHome
+from warehouse.tables import list_tables, quote
+from warehouse.versions import (
+    MANIFEST_NAME,
+    PARTIAL_SUFFIX,
+    Version,
+    next_sequence,
+    point_readers_at,
+    prune,
+    recover,
+)
+
+LAKE_SCHEMA = "staging"
+_READS_FILES = re.compile(
+    r"\b(?:read_\w+|parquet_scan|glob)\s*\(|'[^']*\.(?:parquet|csv|json|jsonl|gz)'", re.IGNORECASE
+)
+
+
+def publish(
+    home: WarehouseHome,
+    run_id: str,
+    now: datetime,
+    facts: Mapping[str, Any] | None = None,
+    keep: int = 7,
+    memory_limit: str | None = None,
+) -> Version:
+    """Make the build database and the staged folders the version that readers see.
+
+    Views that read the lake (schema `staging`) are left out: they would carry this machine's paths, and their files
+    are not part of the version. The build database loses them too, so publish last.
+
+    Args:
+        home: a prepared warehouse home whose build database is complete and checked.
+        run_id: the refresh's id; its letters, digits become part of the version's name.
+        now: time of publishing, with time zone; shown, never used for ordering.
+        facts: JSON values to keep in `night.json` (code version, study hash, extract hashes ...).
+        keep: how many versions to keep, the new one included.
+        memory_limit: DuckDB memory limit for the copy.
+
+    Returns:
+        The published version.
+
+    Raises:
+        WarehouseError: there is no build database, the copy differs from it, or the disk is full; readers still see
+            the version before.
+    """
+    if not home.build_database.is_file():
+        raise WarehouseError(f"There is no build database at {home.build_database}; run the refresh from its start.")
+    recover(home)
+    name = _version_name(next_sequence(home), run_id, now)
+    partial = home.versions / f"{name}{PARTIAL_SUFFIX}"
+    try:
+        partial.mkdir(mode=DIRECTORY_MODE)
+        rows = _fill(partial, home, memory_limit)
+        hashes = {str(path.relative_to(partial)): sha256_of(path) for path in files_below(partial)}
+        manifest = {
+            "version": name,
+            "run_id": run_id,
+            "published_at": now.astimezone(UTC).isoformat(),
+            "rows": rows,
+            "sha256": hashes,
+            **(facts or {}),
+        }
+        write_durably(
+            partial / MANIFEST_NAME, json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+        )
+        seal_tree(partial)
+        folder = partial.rename(home.versions / name)
+        flush_directory(home.versions)
+        point_readers_at(home, name)
+    except (OSError, duckdb.Error) as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise WarehouseError(
+            f"Publishing to {home.root} failed, the last published warehouse is untouched: {str(error).splitlines()[0]}"
+        ) from error
+    except WarehouseError:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    prune(home, keep)
+    return Version(name, folder, int(name[:6]), True)
+
+
+def _version_name(sequence: int, run_id: str, now: datetime) -> str:
+    short = re.sub(r"[^0-9A-Za-z]", "", run_id)[:8] or "run"
+    return f"{sequence:06d}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{short}"
+
+
+def _fill(partial: Path, home: WarehouseHome, memory_limit: str | None) -> dict[str, int]:
+    """Fill a version's folder; return the number of rows by `schema.table`."""
+    with connect_build(home.build_database, memory_limit) as build:
+        drop_views_of_files(build)
+        expected = _row_counts(build)
+        copy_database(build, partial / DATABASE_NAME)
+    with connect_read_only(partial / DATABASE_NAME) as copy:
+        found = _row_counts(copy)
+        if found != expected:
+            differing = sorted({*expected.items()} ^ {*found.items()})
+            raise WarehouseError(
+                f"The published copy differs from the build in {differing[0][0]}; nothing was published."
+            )
+        exports = partial / "exports"
+        exports.mkdir(mode=DIRECTORY_MODE)
+        export_tables(copy, exports)
+    for folder in PUBLISHED_FOLDERS:
+        if folder != "exports" and home.staged(folder).is_dir():
+            shutil.copytree(home.staged(folder), partial / folder)
+    return expected
+
+
+def copy_database(build: duckdb.DuckDBPyConnection, target: Path) -> None:
+    """Copy the connection's database into a new, compact file.
+
+    A copy instead of a rename of the build file: dbt may still hold that one open for writing in this process, and its
+    lock, which belongs to the file and not to the name, would shut out every reader.
+    """
+    (row,) = build.execute("select current_database()").fetchall()
+    source = quote(str(row[0]))
+    path = str(target).replace("'", "''")
+    build.execute(f"attach '{path}' as published_copy")
+    try:
+        build.execute(f"copy from database {source} to published_copy")
+        build.execute("checkpoint published_copy")
+    finally:
+        build.execute("detach published_copy")
+
+
+def drop_views_of_files(build: duckdb.DuckDBPyConnection) -> list[str]:
+    """Drop schema `staging` and every other view that reads files or no longer resolves.
+
+    Returns:
+        `schema.view` of what was dropped besides the schema.
+    """
+    build.execute(f"drop schema if exists {LAKE_SCHEMA} cascade")
+    dropped: list[str] = []
+    while broken := [view for view, sql in _views(build) if _READS_FILES.search(sql) or not _resolves(build, view)]:
+        for view in broken:
+            build.execute(f"drop view {view}")
+        dropped += broken
+    return dropped
+
+
+def _views(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
+    rows = connection.execute(
+        """
+        select schema_name, view_name, sql
+        from duckdb_views()
+        where database_name = current_database() and not internal and not temporary
+        order by schema_name, view_name
+        """
+    ).fetchall()
+    return [(f"{quote(schema)}.{quote(view)}", sql) for schema, view, sql in rows]
+
+
+def _resolves(connection: duckdb.DuckDBPyConnection, view: str) -> bool:
+    try:
+        connection.execute(f"select * from {view} limit 0")  # noqa: S608
+    except duckdb.Error:
+        return False
+    return True
+
+
+def _row_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    tables = list_tables(connection)
+    if not tables:
+        return {}
+    counted = " union all ".join(
+        f"select '{schema}.{table}', count(*) from {quote(schema)}.{quote(table)}"  # noqa: S608
+        for schema, table in tables
+    )
+    return {str(name): int(count) for name, count in connection.execute(counted).fetchall()}
