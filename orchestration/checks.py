@@ -1,0 +1,78 @@
+"""Great Expectations suites as asset checks: those on the lake stand before dbt, those on marts before every analysis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+
+from expectations import CheckResult, CheckSpec, declared_checks, run_mart_checks, run_raw_checks
+from orchestration.check_log import record_results
+from orchestration.raw import raw_key
+from orchestration.refresh_context import RefreshContext
+from warehouse import connect_build, connect_read_only
+
+
+def expectation_checks() -> list[dg.AssetChecksDefinition]:
+    """Return one multi-check for the raw suite and one for the marts suite."""
+    specs = declared_checks()
+    return [
+        _raw_checks([spec for spec in specs if spec.suite == "raw"]),
+        _mart_checks([spec for spec in specs if spec.suite != "raw"]),
+    ]
+
+
+def _asset_key(spec: CheckSpec) -> dg.AssetKey:
+    return raw_key(spec.asset_table) if spec.suite == "raw" else dg.AssetKey([spec.schema, spec.asset_table])
+
+
+def _as_spec(spec: CheckSpec) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(
+        name=spec.name,
+        asset=_asset_key(spec),
+        description=spec.description,
+        blocking=spec.severity == "error",
+        metadata={"kahn": spec.kahn, "severity": spec.severity},
+    )
+
+
+def _raw_checks(specs: Sequence[CheckSpec]) -> dg.AssetChecksDefinition:
+    @dg.multi_asset_check(name="raw_expectations", specs=[_as_spec(spec) for spec in specs])
+    def raw_expectations(refresh: dg.ResourceParam[RefreshContext]) -> Iterator[dg.AssetCheckResult]:
+        plan = refresh.lake.write_plan(refresh.pseudonymiser.key_id)
+        results = run_raw_checks(plan, refresh.home.lake)
+        record_results(refresh.home, "raw", results)
+        yield from _as_results(results, specs)
+
+    return raw_expectations
+
+
+def _mart_checks(specs: Sequence[CheckSpec]) -> dg.AssetChecksDefinition:
+    @dg.multi_asset_check(name="mart_expectations", specs=[_as_spec(spec) for spec in specs])
+    def mart_expectations(refresh: dg.ResourceParam[RefreshContext]) -> Iterator[dg.AssetCheckResult]:
+        with connect_build(refresh.home.build_database, refresh.settings.memory_limit) as connection:
+            results = run_mart_checks(connection, refresh.study)
+        record_results(refresh.home, "marts", results)
+        yield from _as_results(results, specs)
+
+    return mart_expectations
+
+
+def _as_results(results: Sequence[CheckResult], specs: Sequence[CheckSpec]) -> Iterator[dg.AssetCheckResult]:
+    """A check that doesn't apply (no data) counts as passed for Dagster, and says so; an error in the check never does."""
+    by_name = {(result.check, result.table): result for result in results}
+    for spec in specs:
+        result = by_name[(spec.name, spec.asset_table)]
+        yield dg.AssetCheckResult(
+            check_name=spec.name,
+            asset_key=_asset_key(spec),
+            passed=result.status in ("passed", "not_applicable"),
+            severity=dg.AssetCheckSeverity.ERROR if spec.severity == "error" else dg.AssetCheckSeverity.WARN,
+            description=result.message,
+            metadata={
+                "status": result.status,
+                "failing rows": result.failing_rows or 0,
+                "what to do": result.action,
+                "kahn": spec.kahn,
+            },
+        )

@@ -1,0 +1,70 @@
+"""dbt's manifest, which Dagster needs to know the models before anything runs: parsed again only when a file changed."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from orchestration.settings import DBT_PROJECT_DIR, ROOT
+from study import load_study
+
+MANIFEST = DBT_PROJECT_DIR / "target" / "manifest.json"
+DBT_EXECUTABLE = Path(sys.executable).parent / "dbt"
+_NOT_SOURCES = {"target", "logs", "dbt_packages"}
+
+
+class ManifestError(RuntimeError):
+    """The dbt project can't be parsed; the message holds dbt's own words."""
+
+
+def ensure_manifest() -> Path:
+    """Return the path of an up-to-date manifest, parsing the project if a file of it is newer; raises ManifestError."""
+    if _is_current():
+        return MANIFEST
+    MANIFEST.parent.mkdir(exist_ok=True)
+    with (MANIFEST.parent / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not _is_current():
+            _parse()
+    return MANIFEST
+
+
+def dbt_variables(study_path: Path) -> str:
+    """Return the JSON for dbt's `--vars`: the validated study."""
+    return json.dumps({"study": load_study(study_path).as_dbt_variable()}, ensure_ascii=False, sort_keys=True)
+
+
+def _is_current() -> bool:
+    if not MANIFEST.exists():
+        return False
+    built = MANIFEST.stat().st_mtime_ns
+    return all(path.stat().st_mtime_ns <= built for path in _sources())
+
+
+def _sources() -> list[Path]:
+    return [
+        path
+        for folder in DBT_PROJECT_DIR.iterdir()
+        if folder.name not in _NOT_SOURCES
+        for path in ([folder] if folder.is_file() else folder.rglob("*"))
+    ]
+
+
+def _parse() -> None:
+    scratch = MANIFEST.parent / "parse"
+    command = [str(DBT_EXECUTABLE), "--quiet", "parse", "--target-path", str(scratch), "--no-use-colors"]
+    command += ["--project-dir", str(DBT_PROJECT_DIR), "--profiles-dir", str(DBT_PROJECT_DIR)]
+    command += ["--vars", dbt_variables(ROOT / "study.yml"), "--log-path", str(scratch)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise ManifestError(f"The dbt project can't be parsed: {(done.stdout + done.stderr).strip()}")
+    os.replace(scratch / "manifest.json", MANIFEST)
+    os.utime(MANIFEST)
+
+
+if __name__ == "__main__":
+    ensure_manifest()

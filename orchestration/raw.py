@@ -1,0 +1,110 @@
+"""Raw assets: one per feed, partitioned by extract; each turns an extract's files into lake Parquet."""
+
+from __future__ import annotations
+
+
+import dagster as dg
+
+from orchestration.extracts import FEEDS, Feed, FeedIngestion, ingest_feed
+from orchestration.ownership import DATA_ENGINEERING
+from orchestration.refresh_context import RefreshContext
+from orchestration.user_errors import as_failure
+
+EXTRACTS = dg.DynamicPartitionsDefinition(name="extracts")
+LAKE_PLAN = dg.AssetKey(["raw", "lake_plan"])
+
+
+def raw_key(feed_name: str) -> dg.AssetKey:
+    """Return the asset key of a feed's raw asset."""
+    return dg.AssetKey(["raw", feed_name])
+
+
+def raw_assets() -> list[dg.AssetsDefinition]:
+    """Return the fifteen raw assets and the lake plan that staging reads."""
+    return [*(_raw_asset(feed) for feed in FEEDS.values()), lake_plan]
+
+
+def _raw_asset(feed: Feed) -> dg.AssetsDefinition:
+    keys = ", ".join(column.lake_name for column in feed.key_columns)
+    columns = [dg.TableColumn(column.lake_name, "varchar") for column in feed.lake_columns]
+    columns += [dg.TableColumn(name, kind) for name, kind in _EVIDENCE]
+
+    @dg.asset(
+        key=raw_key(feed.name),
+        partitions_def=EXTRACTS,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        group_name="raw",
+        kinds={"parquet"},
+        owners=[DATA_ENGINEERING],
+        description=(
+            f"Feed `{feed.name}` as the hospital delivered it, pseudonymised, every value as text, with extract, file and "
+            f"row number. Grain: one row per accepted source row; key {keys}."
+        ),
+        metadata={"dagster/column_schema": dg.TableSchema(columns)},
+    )
+    def raw_feed(context: dg.AssetExecutionContext, refresh: dg.ResourceParam[RefreshContext]) -> dg.MaterializeResult:
+        with as_failure():
+            ingested = [
+                ingest_feed(
+                    refresh.extracts[name],
+                    feed.name,
+                    profile=refresh.profile,
+                    pseudonymiser=refresh.pseudonymiser,
+                    lake=refresh.lake,
+                )
+                for name in context.partition_keys
+                if refresh.delivery(name)
+            ]
+        for warning in (note for feed_files in ingested for note in feed_files.warnings):
+            context.log.warning(warning)
+        return dg.MaterializeResult(metadata=_ingestion_metadata(ingested))
+
+    return raw_feed
+
+
+_EVIDENCE = (("source_extract", "varchar"), ("source_file", "varchar"), ("source_row", "bigint"))
+
+
+def _ingestion_metadata(ingested: list[FeedIngestion]) -> dict[str, dg.MetadataValue]:
+    files = [(feed.extract, file) for feed in ingested for file in feed.files]
+    rows = [
+        dg.TableRecord(
+            {
+                "extract": extract,
+                "file": file.file,
+                "rows": file.rows,
+                "accepted": file.accepted,
+                "rejected": file.rejected,
+                "already in lake": file.already_in_lake,
+            }
+        )
+        for extract, file in files
+    ]
+    metadata: dict[str, dg.MetadataValue] = {
+        "dagster/row_count": dg.MetadataValue.int(sum(file.accepted for _, file in files)),
+        "rejected rows": dg.MetadataValue.int(sum(file.rejected for _, file in files)),
+    }
+    if rows:
+        metadata["files"] = dg.MetadataValue.table(rows)
+    else:
+        metadata["note"] = dg.MetadataValue.text("not delivered: what needs this feed says that it can't be computed")
+    return metadata
+
+
+@dg.asset(
+    key=LAKE_PLAN,
+    deps=[raw_key(name) for name in FEEDS],
+    group_name="raw",
+    kinds={"json"},
+    owners=[DATA_ENGINEERING],
+    description=(
+        "Which lake files tonight's staging reads: per feed the newest snapshot and the deltas after it. "
+        "Grain: one entry per feed. Depends on the set of extracts, never on their order of arrival."
+    ),
+)
+def lake_plan(refresh: dg.ResourceParam[RefreshContext]) -> dg.MaterializeResult:
+    """Write lake/plan.json."""
+    with as_failure():
+        plan = refresh.lake.write_plan(refresh.pseudonymiser.key_id)
+    files = {name: dg.MetadataValue.int(len(feed.files)) for name, feed in plan.feeds.items()}
+    return dg.MaterializeResult(metadata={"newest extract": plan.newest_extract or "none", **files})

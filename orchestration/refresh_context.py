@@ -1,0 +1,74 @@
+"""What every step of one refresh shares: settings, study, profile, lake. Loaded when first asked for, then kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from orchestration.extracts import (
+    Delivery,
+    ExtractFolder,
+    Lake,
+    Pseudonymiser,
+    SourceProfile,
+    check_delivery,
+    discover_extracts,
+    load_profile,
+    parse_key,
+)
+from orchestration.settings import Settings
+from study import Study, load_study
+from study.loading import study_sha256
+from warehouse import WarehouseHome
+
+
+@dataclass(frozen=True)
+class RefreshContext:
+    """Everything that a step needs from outside; a wrong file or key raises its own clear error at first use."""
+
+    settings: Settings
+
+    @property
+    def home(self) -> WarehouseHome:
+        """The warehouse home."""
+        return self.settings.home
+
+    @cached_property
+    def study(self) -> Study:
+        """The validated study file."""
+        return load_study(self.settings.study)
+
+    @cached_property
+    def study_sha256(self) -> str:
+        """SHA-256 of the study file."""
+        return study_sha256(self.settings.study)
+
+    @cached_property
+    def profile(self) -> SourceProfile:
+        """The validated source profile."""
+        return load_profile(self.settings.source_profile)
+
+    @cached_property
+    def pseudonymiser(self) -> Pseudonymiser:
+        """The keyed hash made from the secret."""
+        return Pseudonymiser(parse_key(self.settings.pseudonym_key))
+
+    @cached_property
+    def lake(self) -> Lake:
+        """The Parquet lake of the home."""
+        return Lake(self.home.lake)
+
+    @cached_property
+    def extracts(self) -> dict[str, ExtractFolder]:
+        """The extracts in the landing folder, by name, oldest first."""
+        return {extract.name: extract for extract in discover_extracts(self.settings.extracts)}
+
+    @cached_property
+    def _deliveries(self) -> dict[str, Delivery]:
+        return {}
+
+    def delivery(self, extract_name: str) -> Delivery:
+        """Return the checked delivery of one extract; the manifest's hashes are verified once per refresh."""
+        if extract_name not in self._deliveries:
+            self._deliveries[extract_name] = check_delivery(self.extracts[extract_name], self.profile)
+        return self._deliveries[extract_name]

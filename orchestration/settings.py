@@ -1,0 +1,88 @@
+"""The only reader of environment variables: what is refreshed, by which study, into which home."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from warehouse import WarehouseHome
+
+ROOT = Path(__file__).resolve().parents[1]
+DBT_PROJECT_DIR = ROOT / "dbt_project"
+
+
+class SettingsError(ValueError):
+    """A setting is missing or can't be used; the message says which and what to set."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of one refresh.
+
+    Attributes:
+        extracts: folder of extract folders (`CART_EXTRACTS`).
+        study: the study file (`CART_STUDY`).
+        home: the warehouse home (`CART_HOME`, default `var/` in the checkout).
+        source_profile: name or path of the source profile (`CART_SOURCE_PROFILE`).
+        pseudonym_key: the secret as hex text (`CART_PSEUDONYM_KEY`); never shown.
+        nightly_cron: when the schedule starts a refresh (`CART_NIGHTLY_CRON`).
+        timezone: time zone of the schedule (`CART_TIMEZONE`).
+        keep_versions: published nights kept for rollback and as-of queries (`CART_KEEP_VERSIONS`).
+        memory_limit: DuckDB's memory limit (`CART_MEMORY_LIMIT`).
+        time_limit_seconds: a refresh that runs longer is stopped (`CART_TIME_LIMIT_SECONDS`).
+    """
+
+    extracts: Path
+    study: Path
+    home: WarehouseHome
+    source_profile: str = "canonical"
+    pseudonym_key: str | None = field(default=None, repr=False)
+    nightly_cron: str = "0 2 * * *"
+    timezone: str = "UTC"
+    keep_versions: int = 7
+    memory_limit: str = "4GB"
+    time_limit_seconds: int = 6 * 3600
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """Read the settings; SettingsError for a number that is none."""
+        env = os.environ if environment is None else environment
+
+        def path(name: str, default: Path) -> Path:
+            return Path(env[name]).expanduser().resolve() if env.get(name) else default
+
+        return cls(
+            extracts=path("CART_EXTRACTS", ROOT / "var" / "extracts"),
+            study=path("CART_STUDY", ROOT / "study.yml"),
+            home=WarehouseHome(path("CART_HOME", ROOT / "var")),
+            source_profile=env.get("CART_SOURCE_PROFILE") or "canonical",
+            pseudonym_key=env.get("CART_PSEUDONYM_KEY") or None,
+            nightly_cron=env.get("CART_NIGHTLY_CRON") or "0 2 * * *",
+            timezone=env.get("CART_TIMEZONE") or "UTC",
+            keep_versions=_count(env, "CART_KEEP_VERSIONS", 7),
+            memory_limit=env.get("CART_MEMORY_LIMIT") or "4GB",
+            time_limit_seconds=_count(env, "CART_TIME_LIMIT_SECONDS", 6 * 3600),
+        )
+
+    def dbt_environment(self) -> dict[str, str]:
+        """Return the variables that dbt's own `env_var()` calls read."""
+        return {
+            "CART_LAKE": str(self.home.lake),
+            "CART_BUILD_DATABASE": str(self.home.build_database),
+            "CART_MEMORY_LIMIT": self.memory_limit,
+            "CART_TEMP_DIRECTORY": str(self.home.build / "tmp"),
+            "DBT_EXCLUDE_RESOURCE_TYPES": "unit_test",
+            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+            "DO_NOT_TRACK": "1",
+        }
+
+
+def _count(env: Mapping[str, str], name: str, default: int) -> int:
+    text = env.get(name)
+    if not text:
+        return default
+    if not text.isdigit() or int(text) < 1:
+        raise SettingsError(f"{name} must be a whole number of at least 1, but is {text!r}")
+    return int(text)

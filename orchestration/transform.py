@@ -1,0 +1,82 @@
+"""The one @dbt_assets: staging, intermediate, marts and quality, with every dbt test as an asset check."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, dbt_assets
+
+from orchestration.manifest import DBT_EXECUTABLE, dbt_variables, ensure_manifest
+from orchestration.ownership import CLINICAL_DATA, DATA_ENGINEERING
+from orchestration.raw import LAKE_PLAN
+from orchestration.refresh_context import RefreshContext
+from orchestration.settings import DBT_PROJECT_DIR
+from orchestration.user_errors import as_failure
+
+
+class WarehouseTranslator(DagsterDbtTranslator):
+    """Gives dbt models the groups, keys and owners of the house.
+
+    A model's key is its schema and name; its group is its schema, so that the groups of the lineage follow the rooms.
+    """
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        """Return `[schema, name]` for models and seeds; sources carry their own key (`raw`/feed)."""
+        if dbt_resource_props["resource_type"] == "source":
+            return super().get_asset_key(dbt_resource_props)
+        return dg.AssetKey([dbt_resource_props["schema"], dbt_resource_props["name"]])
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        """Return the schema."""
+        return str(dbt_resource_props["schema"])
+
+    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
+        """Staging and quality belong to data engineering, clinical models to the clinical data team."""
+        engineering = dbt_resource_props["schema"] in ("staging", "quality")
+        return [DATA_ENGINEERING if engineering else CLINICAL_DATA]
+
+    def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: Any) -> dg.AssetSpec:
+        """Add the lake plan to what staging waits for."""
+        spec = super().get_asset_spec(manifest, unique_id, project)
+        reads_lake = any(parent.startswith("source.") for parent in _parents(manifest, unique_id))
+        return spec.merge_attributes(deps=[LAKE_PLAN]) if reads_lake else spec
+
+
+def _parents(manifest: Mapping[str, Any], unique_id: str) -> list[str]:
+    node = manifest["nodes"].get(unique_id, {})
+    return list(node.get("depends_on", {}).get("nodes", []))
+
+
+def build_arguments(study_variables: str) -> list[str]:
+    """Return dbt's arguments for a night: everything but unit tests, which `make test` runs."""
+    return ["build", "--exclude-resource-type", "unit_test", "--vars", study_variables, "--no-use-colors"]
+
+
+def warehouse_models() -> dg.AssetsDefinition:
+    """Return the dbt project as assets; parses it first if a file of it changed."""
+
+    @dbt_assets(
+        manifest=ensure_manifest(),
+        dagster_dbt_translator=WarehouseTranslator(
+            settings=DagsterDbtTranslatorSettings(enable_asset_checks=True, enable_source_tests_as_checks=False)
+        ),
+        name="warehouse_models",
+    )
+    def warehouse_models(
+        context: dg.AssetExecutionContext, refresh: dg.ResourceParam[RefreshContext]
+    ) -> Iterator[Any]:
+        with as_failure():
+            variables = dbt_variables(refresh.settings.study)
+        os.environ.update(refresh.settings.dbt_environment())
+        dbt = DbtCliResource(
+            project_dir=str(DBT_PROJECT_DIR), profiles_dir=str(DBT_PROJECT_DIR), dbt_executable=str(DBT_EXECUTABLE)
+        )
+        invocation = dbt.cli(
+            build_arguments(variables), context=context, target_path=refresh.home.root / "dbt_target"
+        )
+        yield from invocation.stream()
+
+    return warehouse_models

@@ -1,0 +1,25 @@
+"""Turns the house's own errors into one clear message for the person who must act; anything else is a bug and keeps its trace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from orchestration.extracts import ExtractError
+from orchestration.manifest import ManifestError
+from orchestration.settings import SettingsError
+from study import StudyError
+from warehouse import WarehouseError
+
+USER_ERRORS = (ExtractError, StudyError, SettingsError, WarehouseError, ManifestError)
+
+
+@contextmanager
+def as_failure() -> Iterator[None]:
+    """Raise a Dagster Failure without retries for an error that a person must mend."""
+    try:
+        yield
+    except USER_ERRORS as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from None
