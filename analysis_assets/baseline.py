@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from analysis_assets.conventions import convention
+from analysis_assets.frames import Kind, Row, table
 from analysis_assets.inputs import COLUMNS_AFTER_TIME_ZERO, Distribution, LevelCounts, NumericSummary, StudyInputs
 from analysis_assets.protocols import DAYS_PER_MONTH, NotComputableError
 from analysis_assets.rates import count_text, mean_text, median_text, shape_p_value
@@ -20,55 +22,71 @@ if TYPE_CHECKING:
 NORMALITY_LEVEL: Final = 0.05
 NO_DATA: Final = "the extract holds no data for this characteristic"
 
-BASELINE_COLUMNS: Final = (
-    "characteristic",
-    "level",
-    "n",
-    "n_total",
-    "pct",
-    "median",
-    "min",
-    "max",
-    "mean",
-    "sd",
-    "display",
-    "convention",
-    "column_name",
-    "timing",
-    "n_missing",
-    "normality_test",
-    "normality_p",
-    "note",
+BASELINE_COLUMNS: Final[Mapping[str, Kind]] = MappingProxyType(
+    {
+        "characteristic": "text",
+        "level": "text",
+        "n": "count",
+        "n_total": "count",
+        "pct": "figure",
+        "median": "figure",
+        "min": "figure",
+        "max": "figure",
+        "mean": "figure",
+        "sd": "figure",
+        "display": "text",
+        "convention": "text",
+        "column_name": "text",
+        "timing": "text",
+        "n_missing": "count",
+        "normality_test": "text",
+        "normality_p": "figure",
+        "note": "text",
+    }
 )
-RESPONSE_TIME_COLUMNS: Final = (
-    "endpoint",
-    "unit",
-    "n",
-    "n_total",
-    "median",
-    "min",
-    "max",
-    "mean",
-    "sd",
-    "display",
-    "convention",
-    "normality_test",
-    "normality_p",
-    "note",
+RESPONSE_TIME_COLUMNS: Final[Mapping[str, Kind]] = MappingProxyType(
+    {
+        "endpoint": "text",
+        "unit": "text",
+        "n": "count",
+        "n_total": "count",
+        "median": "figure",
+        "min": "figure",
+        "max": "figure",
+        "mean": "figure",
+        "sd": "figure",
+        "display": "text",
+        "convention": "text",
+        "normality_test": "text",
+        "normality_p": "figure",
+        "note": "text",
+    }
 )
-FOLLOW_UP_COLUMNS: Final = (
-    "method",
-    "n",
-    "n_events",
-    "median_months",
-    "min_months",
-    "max_months",
-    "median_ci_low",
-    "median_ci_high",
-    "convention",
-    "note",
+FOLLOW_UP_COLUMNS: Final[Mapping[str, Kind]] = MappingProxyType(
+    {
+        "method": "text",
+        "n": "count",
+        "n_events": "count",
+        "median_months": "figure",
+        "min_months": "figure",
+        "max_months": "figure",
+        "median_ci_low": "figure",
+        "median_ci_high": "figure",
+        "convention": "text",
+        "note": "text",
+    }
 )
-SUBSEQUENT_COLUMNS: Final = ("patient_group", "therapy", "n", "n_total", "pct", "display", "convention")
+SUBSEQUENT_COLUMNS: Final[Mapping[str, Kind]] = MappingProxyType(
+    {
+        "patient_group": "text",
+        "therapy": "text",
+        "n": "count",
+        "n_total": "count",
+        "pct": "figure",
+        "display": "text",
+        "convention": "text",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -118,22 +136,20 @@ SEX_NAMES: Final = {"F": "female", "M": "male"}
 
 RESPONSE_TIME_ENDPOINTS: Final = ("TIME_TO_CR", "TIME_TO_MRD_NEGATIVE")
 
-Row = dict[str, object]
-
 
 def baseline_characteristics(inputs: StudyInputs, study: Study) -> pd.DataFrame:
     """Return Table 1, one row per characteristic and level (empty level: the characteristic as a whole).
 
-    ``n_total`` is the number of patients with a known value, ``n_missing`` the others; a level ``missing`` is added where
-    there are some. ``pct`` is not rounded, ``display`` is. Continuous rows show mean ± SD where the test of normality
-    gives P >= 0.05, else median (range). ``timing`` tells the covariates that are known only after the infusion.
+    ``n_total`` is the number of patients with a known value, ``n_missing`` the others; a level ``missing`` is added
+    where there are some. ``pct`` is not rounded, ``display`` is. Continuous rows show mean ± SD where the test of
+    normality gives P >= 0.05, else median (range). ``timing`` marks the covariates known only after the infusion.
     """
     rows: list[Row] = [_row("All patients", "", n=inputs.included(), n_total=inputs.included())]
     rows.extend(_measurement_rows(inputs))
     rows.extend(_covariate_rows(inputs, study))
     rows.extend(_category_rows(inputs, study))
     rows.extend(_finding_rows(inputs))
-    return _frame(rows, BASELINE_COLUMNS, study.conventions)
+    return table(rows, BASELINE_COLUMNS, study.conventions)
 
 
 def response_times(inputs: StudyInputs, study: Study) -> pd.DataFrame:
@@ -147,14 +163,14 @@ def response_times(inputs: StudyInputs, study: Study) -> pd.DataFrame:
             rows.append({**row, "n": 0, "note": f"not computable: {reason}"})
             continue
         rows.append({**row, **_continuous(_summary_of(days), days)})
-    return _frame(rows, RESPONSE_TIME_COLUMNS, study.conventions)
+    return table(rows, RESPONSE_TIME_COLUMNS, study.conventions)
 
 
 def follow_up_summary(inputs: StudyInputs, study: Study) -> pd.DataFrame:
     """Return the length of follow-up in months: the plain median and range, and the reverse Kaplan-Meier median.
 
-    The plain one takes every patient's time to last contact (the paper's). The reverse one (Schemper & Smith 1996) is the
-    Kaplan-Meier median of the time to censoring, deaths censored, so early deaths do not shorten it.
+    The plain one takes every patient's time to last contact (the paper's). The reverse one (Schemper & Smith 1996) is
+    the Kaplan-Meier median of the time to censoring, deaths censored, so early deaths do not shorten it.
     """
     rows: list[Row] = []
     try:
@@ -172,7 +188,7 @@ def follow_up_summary(inputs: StudyInputs, study: Study) -> pd.DataFrame:
     except NotComputableError as reason:
         rows.append({"method": "plain", "n": 0, "note": f"not computable: {reason}"})
     rows.append(_reverse_kaplan_meier(inputs, study))
-    return _frame(rows, FOLLOW_UP_COLUMNS, study.conventions)
+    return table(rows, FOLLOW_UP_COLUMNS, study.conventions)
 
 
 def subsequent_therapies(inputs: StudyInputs, study: Study) -> pd.DataFrame:
@@ -188,13 +204,11 @@ def subsequent_therapies(inputs: StudyInputs, study: Study) -> pd.DataFrame:
     rows: list[Row] = []
     for group, members in sorted(counts.items()):
         total = sum(members.values())
-        rows.append({"patient_group": group, "therapy": "", "n": total, "n_total": total})
-        for therapy, n in sorted(members.items(), key=lambda item: (-item[1], item[0])):
-            rows.append({"patient_group": group, "therapy": therapy, "n": n, "n_total": total})
-    for row in rows:
-        n, total = int(str(row["n"])), int(str(row["n_total"]))
-        row.update(pct=100 * n / total, display=count_text(n, total))
-    return _frame(rows, SUBSEQUENT_COLUMNS, study.conventions)
+        most_frequent_first = sorted(members.items(), key=lambda item: (-item[1], item[0]))
+        for therapy, n in [("", total), *most_frequent_first]:
+            share: Row = {"n": n, "n_total": total, "pct": 100 * n / total, "display": count_text(n, total)}
+            rows.append({"patient_group": group, "therapy": therapy, **share})
+    return table(rows, SUBSEQUENT_COLUMNS, study.conventions)
 
 
 def _therapy_group(remission: bool | None, bridged: bool | None) -> str:
@@ -301,7 +315,7 @@ def _finding_rows(inputs: StudyInputs) -> Iterator[Row]:
 
 def _continuous(summary: NumericSummary, values: Distribution) -> Row:
     """Figures of a numeric row and its text, mean ± SD or median (range) as the shape of the values decides."""
-    test, p_value = shape_p_value(values.values, values.weight, summary.skewness, summary.excess_kurtosis)
+    test, p_value = shape_p_value(values.value, values.weight, summary.skewness, summary.excess_kurtosis)
     if p_value is not None and p_value >= NORMALITY_LEVEL and summary.mean is not None and summary.sd is not None:
         display = mean_text(summary.mean, summary.sd, summary.decimals)
     else:
@@ -329,7 +343,7 @@ def _summary_of(sample: Distribution) -> NumericSummary:
     """Summarise whole days given as distinct values with weights."""
     from analysis_assets.survival import weighted_median
 
-    values, weight = sample.values, sample.weight
+    values, weight = sample.value, sample.weight
     total = float(weight.sum())
     mean = float((values * weight).sum() / total)
     centred = values - mean
@@ -378,17 +392,3 @@ def _reverse_kaplan_meier(inputs: StudyInputs, study: Study) -> Row:
         "median_ci_high": _months(median.ci_high),
         "note": "n_events counts the patients still under observation when follow-up ended",
     }
-
-
-def _frame(rows: Sequence[Row], columns: Sequence[str], convention_name: str) -> pd.DataFrame:
-    import pandas as pd
-
-    frame = pd.DataFrame(list(rows), columns=list(columns)).assign(convention=convention_name)
-    counts = [name for name in columns if name == "n" or name.startswith("n_")]
-    figures = [
-        name
-        for name in columns
-        if name in ("pct", "median", "min", "max", "mean", "sd", "normality_p")
-        or name.endswith(("_months", "_ci_low", "_ci_high"))
-    ]
-    return frame.astype(dict.fromkeys(counts, "Int64") | dict.fromkeys(figures, float))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from analysis_assets.frames import Kind, table
 from analysis_assets.inputs import StudyInputs
 
 if TYPE_CHECKING:
@@ -11,13 +14,26 @@ if TYPE_CHECKING:
 
     from study import Study
 
-COHORT_FLOW_COLUMNS: Final = ("step", "criterion", "n_excluded", "n_remaining", "convention")
+COHORT_FLOW_COLUMNS: Final[Mapping[str, Kind]] = MappingProxyType(
+    {
+        "step": "count",
+        "criterion": "text",
+        "n_excluded": "count",
+        "n_remaining": "count",
+        "convention": "text",
+    }
+)
 
 
 def cohort_flow(inputs: StudyInputs, study: Study) -> pd.DataFrame:
     """Return one row per step, the first being all patients known; each patient is excluded at one step only."""
-    import pandas as pd
-
-    rows = [(step.step, step.criterion, step.n_excluded, step.n_remaining) for step in inputs.cohort_flow()]
-    frame = pd.DataFrame(rows, columns=list(COHORT_FLOW_COLUMNS[:4])).assign(convention=study.conventions)
-    return frame.astype({"step": "Int64", "n_excluded": "Int64", "n_remaining": "Int64"})
+    rows = [
+        {
+            "step": step.step,
+            "criterion": step.criterion,
+            "n_excluded": step.n_excluded,
+            "n_remaining": step.n_remaining,
+        }
+        for step in inputs.cohort_flow()
+    ]
+    return table(rows, COHORT_FLOW_COLUMNS, study.conventions)

@@ -109,7 +109,7 @@ class LevelCounts:
 class Distribution:
     """Distinct values of a column, ascending, with the number of patients that have each."""
 
-    values: FloatArray
+    value: FloatArray
     weight: FloatArray
 
 
@@ -176,12 +176,13 @@ class StudyInputs:
         """SQL for the level code of a covariate over alias ``p``, and its parameters."""
         covariate = self._study_covariate(name)
         column = "p." + self._column("patients", covariate.column)
+        parameters: list[object] = []
         if covariate.at_least is not None:
             rule, parameters = f"{column} >= ?", [covariate.at_least]
         elif covariate.equals is not None:
             rule, parameters = f"cast({column} as varchar) = ?", [covariate.equals]
         else:
-            rule, parameters = f"cast({column} as boolean)", list[Any]()
+            rule = f"cast({column} as boolean)"
         return f"cast(case when {column} is null then -1 when {rule} then 1 else 0 end as tinyint)", parameters
 
     def _levels(self, names: Sequence[str]) -> tuple[list[str], list[object]]:
@@ -270,7 +271,7 @@ class StudyInputs:
             select
                 cast(o.time_days as double) as time_days,
                 coalesce(o.event, false) as event,
-                case when {switch} <= o.time_days then {switch} end as switch_day,
+                case when turned.day is not null and {switch} <= o.time_days then {switch} end as switch_day,
                 {"".join(rule + ", " for rule in selected)}
                 cast(count(*) as double) as weight
             from marts.outcomes as o
@@ -338,14 +339,12 @@ class StudyInputs:
             value = f"cast({name} as boolean)"
             if self._type("patients", column) == "VARCHAR":
                 value = f"lower(trim({name})) not in ('', 'none', 'negative')"
-            parts.append(
-                f"count(*) filter (not {value}), count(*) filter ({value}), count(*) filter ({name} is null)"
-            )
+            parts.append(f"count(*) filter (not {value}), count(*) filter ({value}), count(*) filter ({name} is null)")
         row = self._one(f"select {', '.join(parts)} from marts.patients where included")  # noqa: S608
         return {name: LevelCounts(*(int(n) for n in row[3 * i : 3 * i + 3])) for i, name in enumerate(columns)}
 
     def category_counts(self, column: str) -> dict[str, int]:
-        """Return the included patients by value of a text column (without those that have none), by descending count."""
+        """Return the included patients by value of a text column, most frequent first; without those that have none."""
         name = self._column("patients", column)
         rows = self._rows(
             f"""
@@ -447,9 +446,7 @@ class StudyInputs:
         )
         values = [int(n) for n in row]
         return {
-            name: {
-                level: (values[6 * i + 2 * j], values[6 * i + 2 * j + 1]) for j, level in enumerate((0, 1, -1))
-            }
+            name: {level: (values[6 * i + 2 * j], values[6 * i + 2 * j + 1]) for j, level in enumerate((0, 1, -1))}
             for i, name in enumerate(factors)
         }
 

@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from typing import TYPE_CHECKING, Any, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
 from analysis_assets.conventions import CONFIDENCE
-from analysis_assets.protocols import Binary, Inputs, NotComputableError
+from analysis_assets.frames import Kind, Row, table
+from analysis_assets.protocols import Binary, FloatArray, Inputs, NotComputableError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,17 +29,19 @@ SMALL_EXPECTED_COUNT: Final = 5.0
 
 BINARY_ENDPOINTS: Final = ("CR", "MRD_NEGATIVE_CR", "MRD_POSITIVE_CR", "HSCT_BRIDGE", "SEVERE_CRS")
 
-RESPONSE_RATE_COLUMNS: Final = (
-    "endpoint",
-    "n",
-    "n_total",
-    "pct",
-    "ci_low",
-    "ci_high",
-    "ci_method",
-    "display",
-    "convention",
-    "note",
+RESPONSE_RATE_COLUMNS: Final[Mapping[str, Kind]] = MappingProxyType(
+    {
+        "endpoint": "text",
+        "n": "count",
+        "n_total": "count",
+        "pct": "figure",
+        "ci_low": "figure",
+        "ci_high": "figure",
+        "ci_method": "text",
+        "display": "text",
+        "convention": "text",
+        "note": "text",
+    }
 )
 
 
@@ -67,7 +71,7 @@ class TwoByTwo:
 
 
 def rounded(value: float, digits: int) -> str:
-    """Return ``value`` with ``digits`` decimals, halves away from zero (2.345 as printed is a half, whatever its bits)."""
+    """Return ``value`` with ``digits`` decimals, halves away from zero, judged by the value as it prints."""
     step = Decimal(1).scaleb(-digits)
     return str(Decimal(repr(float(value))).quantize(step, rounding=ROUND_HALF_UP))
 
@@ -90,7 +94,7 @@ def mean_text(mean: float, sd: float, decimals: int) -> str:
 
 
 def median_text(median: float, minimum: float, maximum: float, decimals: int) -> str:
-    """Return ``median (minimum–maximum)`` with the decimals of the values, one more where the median falls between two."""
+    """Return ``median (minimum–maximum)`` with the decimals of the values, one more if the median falls between two."""
     between = abs(median - float(rounded(median, decimals))) > 1e-9
     return f"{rounded(median, decimals + between)} ({rounded(minimum, decimals)}–{rounded(maximum, decimals)})"
 
@@ -124,8 +128,8 @@ def two_by_two(a: int, b: int, c: int, d: int, *, yates: bool = False) -> TwoByT
         d: Level two, no.
         yates: With Yates' continuity correction, limited to the difference itself as R does.
 
-    Pearson 1900: n (|ad - bc|)^2 / (product of the margins), one degree of freedom. Fisher's two-sided P sums the tables
-    that are at most as probable as the one seen.
+    Pearson 1900: n (|ad - bc|)^2 / (product of the margins), one degree of freedom. Fisher's two-sided P sums the
+    tables that are at most as probable as the one seen.
     """
     from scipy.stats import chi2, fisher_exact
 
@@ -144,7 +148,9 @@ def two_by_two(a: int, b: int, c: int, d: int, *, yates: bool = False) -> TwoByT
     return TwoByTwo(statistic, float(chi2.sf(statistic, 1)), p_fisher, smallest)
 
 
-def shape_p_value(values: Any, weight: Any, skewness: float | None, kurtosis: float | None) -> tuple[str, float | None]:
+def shape_p_value(
+    values: FloatArray, weight: FloatArray, skewness: float | None, kurtosis: float | None
+) -> tuple[str, float | None]:
     """Return the name and P of the test of normality that decides between mean ± SD and median (range).
 
     Args:
@@ -179,22 +185,19 @@ def responders(sample: Binary) -> int:
 def response_rates(inputs: Inputs, study: Study) -> pd.DataFrame:
     """Return one row per yes/no endpoint and interval method; percentages and bounds in percent.
 
-    The denominator is every included patient; one who was never assessed counts as a non-responder. An endpoint that the
-    extract says nothing about has a row without figures and a note.
+    The denominator is every included patient; one who was never assessed counts as a non-responder. An endpoint that
+    the extract says nothing about has a row without figures and a note.
     """
-    import pandas as pd
-
-    rows: list[dict[str, object]] = []
+    rows: list[Row] = []
     for endpoint in BINARY_ENDPOINTS:
-        rows.extend(_rates_of(inputs, endpoint, study.conventions))
-    frame = pd.DataFrame(rows, columns=list(RESPONSE_RATE_COLUMNS))
-    return frame.astype({"n": "Int64", "n_total": "Int64", "pct": float, "ci_low": float, "ci_high": float})
+        rows.extend(_rates_of(inputs, endpoint))
+    return table(rows, RESPONSE_RATE_COLUMNS, study.conventions)
 
 
-def _rates_of(inputs: Inputs, endpoint: str, convention: str) -> Sequence[dict[str, object]]:
-    rows: list[dict[str, object]] = []
+def _rates_of(inputs: Inputs, endpoint: str) -> list[Row]:
+    rows: list[Row] = []
     for method in CI_METHODS:
-        row: dict[str, object] = {"endpoint": endpoint, "ci_method": method, "convention": convention}
+        row: Row = {"endpoint": endpoint, "ci_method": method}
         try:
             sample = inputs.binary(endpoint)
         except NotComputableError as reason:

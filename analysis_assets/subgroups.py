@@ -1,10 +1,13 @@
-"""Response by subgroup: Pearson's chi-square and Fisher's exact test of each yes/no endpoint by each factor (Table 2)."""
+"""Response by subgroup: Pearson's chi-square and Fisher's exact test of each endpoint by each factor (Table 2)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from analysis_assets.conventions import Convention, convention
+from analysis_assets.frames import Kind, Row, table
 from analysis_assets.inputs import StudyInputs
 from analysis_assets.protocols import Covariate, NotComputableError
 from analysis_assets.rates import SMALL_EXPECTED_COUNT, TwoByTwo, count_text, rounded, two_by_two
@@ -14,28 +17,30 @@ if TYPE_CHECKING:
 
     from study import Study
 
-SUBGROUP_COLUMNS: Final = (
-    "endpoint",
-    "factor",
-    "level",
-    "n_responders",
-    "n_non_responders",
-    "p_value",
-    "test",
-    "p_fisher",
-    "factor_label",
-    "n",
-    "pct_responders",
-    "pct_non_responders",
-    "display_responders",
-    "display_non_responders",
-    "statistic",
-    "df",
-    "smallest_expected",
-    "n_missing",
-    "convention",
-    "warning",
-    "note",
+SUBGROUP_COLUMNS: Final[Mapping[str, Kind]] = MappingProxyType(
+    {
+        "endpoint": "text",
+        "factor": "text",
+        "level": "text",
+        "n_responders": "count",
+        "n_non_responders": "count",
+        "p_value": "figure",
+        "test": "text",
+        "p_fisher": "figure",
+        "factor_label": "text",
+        "n": "count",
+        "pct_responders": "figure",
+        "pct_non_responders": "figure",
+        "display_responders": "text",
+        "display_non_responders": "text",
+        "statistic": "figure",
+        "df": "count",
+        "smallest_expected": "figure",
+        "n_missing": "count",
+        "convention": "text",
+        "warning": "text",
+        "note": "text",
+    }
 )
 PEARSON: Final = "Pearson chi-square"
 PEARSON_CORRECTED: Final = "Pearson chi-square with Yates' correction"
@@ -44,14 +49,12 @@ PEARSON_CORRECTED: Final = "Pearson chi-square with Yates' correction"
 def subgroup_response(inputs: StudyInputs, study: Study) -> pd.DataFrame:
     """Return one row per endpoint, factor and level; the tests of a factor stand on both of its rows.
 
-    Percentages are within the level. Patients without a value of the factor are counted in ``n_missing`` and take no part
-    in its test. ``warning`` is set where an expected count is below 5.
+    Percentages are within the level. Patients without a value of the factor are counted in ``n_missing`` and take no
+    part in its test. ``warning`` is set where an expected count is below 5.
     """
-    import pandas as pd
-
     rules = convention(study.conventions)
     factors = study.models.subgroups.factors
-    rows: list[dict[str, object]] = []
+    rows: list[Row] = []
     for endpoint in study.models.subgroups.endpoints:
         try:
             counts = inputs.subgroup_counts(endpoint, factors)
@@ -69,18 +72,13 @@ def subgroup_response(inputs: StudyInputs, study: Study) -> pd.DataFrame:
             continue
         for factor in factors:
             rows.extend(_factor_rows(endpoint, inputs.covariate(factor), counts[factor], rules))
-    frame = pd.DataFrame(rows, columns=list(SUBGROUP_COLUMNS)).assign(convention=rules.name)
-    counted = ["n_responders", "n_non_responders", "n", "n_missing", "df"]
-    figures = ["p_value", "p_fisher", "pct_responders", "pct_non_responders", "statistic", "smallest_expected"]
-    return frame.astype(dict.fromkeys(counted, "Int64") | dict.fromkeys(figures, float))
+    return table(rows, SUBGROUP_COLUMNS, rules.name)
 
 
-def _factor_rows(
-    endpoint: str, factor: Covariate, counts: dict[int, tuple[int, int]], rules: Convention
-) -> list[dict[str, object]]:
+def _factor_rows(endpoint: str, factor: Covariate, counts: dict[int, tuple[int, int]], rules: Convention) -> list[Row]:
     (a, b), (c, d) = counts[0], counts[1]
     test = two_by_two(a, b, c, d, yates=rules.chi_square_correction)
-    shared: dict[str, object] = {
+    shared: Row = {
         "endpoint": endpoint,
         "factor": factor.name,
         "factor_label": factor.label,
@@ -94,7 +92,7 @@ def _factor_rows(
         "warning": _warning(test),
         "note": _note(factor, counts, test),
     }
-    rows: list[dict[str, object]] = []
+    rows: list[Row] = []
     for level, (yes, no) in zip(factor.levels, ((a, b), (c, d)), strict=True):
         n = yes + no
         rows.append(
