@@ -1,4 +1,4 @@
-"""Turns the house's own errors into one clear message for the person who must act; anything else is a bug and keeps its trace."""
+"""The house's own errors become one clear message for the person who must act; anything else is a bug and keeps its trace."""
 
 from __future__ import annotations
 
@@ -7,13 +7,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from orchestration.extracts import ExtractError
-from orchestration.manifest import ManifestError
-from orchestration.settings import SettingsError
-from study import StudyError
-from warehouse import WarehouseError
-
-USER_ERRORS = (ExtractError, StudyError, SettingsError, WarehouseError, ManifestError)
+from orchestration.errors import USER_ERRORS
 
 
 @contextmanager

@@ -1,0 +1,26 @@
+"""Dagster's home inside the warehouse home, and the environment that dbt and Dagster read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from orchestration.settings import ROOT, Settings
+
+_POSTGRES = {"postgres": {"postgres_url": {"env": "DAGSTER_PG_URL"}}}
+
+
+def prepare_environment(settings: Settings) -> Path:
+    """Write dagster.yaml into the warehouse home and set DAGSTER_HOME and dbt's variables; returns DAGSTER_HOME."""
+    home = settings.home.dagster
+    yaml = YAML(typ="safe")
+    content = yaml.load((ROOT / "dagster.yaml").read_text(encoding="utf-8"))
+    if os.environ.get("DAGSTER_PG_URL"):
+        content["storage"] = _POSTGRES
+    with (home / "dagster.yaml").open("w", encoding="utf-8") as file:
+        yaml.dump(content, file)
+    os.environ["DAGSTER_HOME"] = str(home)
+    os.environ.update(settings.dbt_environment())
+    return home

@@ -1,0 +1,148 @@
+"""When a refresh runs: the nightly schedule and the sensor on newly landed extracts."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import dagster as dg
+
+from orchestration.extracts import ExtractError, ExtractFolder, discover_extracts
+from orchestration.raw import EXTRACTS
+from orchestration.settings import Settings
+from orchestration.user_errors import as_failure
+
+JOB_NAME = "nightly"
+SETTLE_SECONDS = 120  # an extract without a manifest counts as complete when no file of it changed for this long
+_RANGE_START = "dagster/asset_partition_range_start"
+_RANGE_END = "dagster/asset_partition_range_end"
+
+
+def nightly_job() -> dg.UnresolvedAssetJobDefinition:
+    """Return the job that refreshes everything, in one process: DuckDB has one writer, and processes start slowly."""
+    return dg.define_asset_job(
+        JOB_NAME,
+        selection=dg.AssetSelection.all(),
+        executor_def=dg.in_process_executor,
+        description="One night: extracts to lake, dbt, checks, analyses, report, publish.",
+        tags={"dagster/concurrency_key": "warehouse"},
+    )
+
+
+def fingerprint(extract: ExtractFolder) -> str:
+    """Return what changes when a file of the extract is added, removed or written again (name, size, time of change)."""
+    files = sorted(path for path in extract.path.rglob("*") if path.is_file())
+    return json.dumps([[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files])
+
+
+def is_settled(extract: ExtractFolder, now: float) -> bool:
+    """An extract is complete when it has a manifest, or when nothing in it changed for SETTLE_SECONDS."""
+    if (extract.path / "manifest.json").exists():
+        return True
+    changed = [path.stat().st_mtime for path in extract.path.rglob("*")]
+    return bool(changed) and now - max(changed) >= SETTLE_SECONDS
+
+
+def partitions_to_run(known: Sequence[str], landed: Sequence[str], changed: set[str]) -> tuple[str, str]:
+    """Return the first and last partition to ingest.
+
+    Args:
+        known: partitions in Dagster's order (the order of registration).
+        landed: extracts in the landing folder, oldest first, not empty.
+        changed: extracts never ingested, or changed since. With none, the newest is run: it is skipped file by file.
+    """
+    wanted = changed & set(landed) or {landed[-1]}
+    positions = [position for position, name in enumerate(known) if name in wanted]
+    return known[min(positions)], known[max(positions)]
+
+
+def register_partitions(instance: dg.DagsterInstance, extracts: Sequence[ExtractFolder]) -> list[str]:
+    """Make every landed extract a partition, oldest first; return all partitions in Dagster's order."""
+    name = str(EXTRACTS.name)
+    known = set(instance.get_dynamic_partitions(name))
+    new = [extract.name for extract in extracts if extract.name not in known]
+    if new:
+        instance.add_dynamic_partitions(name, new)
+    return list(instance.get_dynamic_partitions(name))
+
+
+def _ledger_path(settings: Settings) -> Path:
+    return settings.home.lake / "deliveries.json"
+
+
+def changed_extracts(settings: Settings, extracts: Sequence[ExtractFolder]) -> set[str]:
+    """Return the extracts whose files are not those that were ingested last."""
+    path = _ledger_path(settings)
+    seen = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return {extract.name for extract in extracts if seen.get(extract.name) != fingerprint(extract)}
+
+
+def remember_deliveries(settings: Settings, extracts: Sequence[ExtractFolder]) -> None:
+    """Note which files were ingested; written anew and renamed, so that a kill leaves the old note."""
+    path = _ledger_path(settings)
+    scratch = path.with_suffix(".partial")
+    scratch.write_text(json.dumps({extract.name: fingerprint(extract) for extract in extracts}), encoding="utf-8")
+    scratch.replace(path)
+
+
+def run_tags(settings: Settings, instance: dg.DagsterInstance) -> dict[str, str]:
+    """Register the landed extracts and return the tags that make a run ingest the new and changed ones."""
+    extracts = discover_extracts(settings.extracts)
+    known = register_partitions(instance, extracts)
+    first, last = partitions_to_run(
+        known, [extract.name for extract in extracts], changed_extracts(settings, extracts)
+    )
+    return {_RANGE_START: first, _RANGE_END: last, "cart/extracts": f"{first}..{last}" if first != last else first}
+
+
+def nightly_schedule(settings: Settings, job: dg.UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
+    """Return the schedule; cron and time zone come from the settings."""
+
+    @dg.schedule(
+        job=job,
+        cron_schedule=settings.nightly_cron,
+        execution_timezone=settings.timezone,
+        name="nightly_refresh",
+        description="Refreshes the warehouse every night.",
+    )
+    def nightly_refresh(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        with as_failure():
+            return dg.RunRequest(tags=run_tags(settings, context.instance))
+
+    return nightly_refresh
+
+
+def landing_sensor(settings: Settings, job: dg.UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
+    """Return the sensor that starts a refresh when a new or changed extract is complete."""
+
+    @dg.sensor(
+        job=job,
+        name="landing",
+        minimum_interval_seconds=60,
+        description="Starts a refresh when a complete extract has landed.",
+    )
+    def landing(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        try:
+            extracts = discover_extracts(settings.extracts)
+        except ExtractError as error:
+            return dg.SkipReason(str(error))
+        changed = changed_extracts(settings, extracts)
+        waiting = [extract for extract in extracts if extract.name in changed]
+        if not waiting:
+            return dg.SkipReason("No new extract has landed.")
+        unsettled = [extract.name for extract in waiting if not is_settled(extract, time.time())]
+        if unsettled:
+            return dg.SkipReason(f"Still being written: {', '.join(unsettled)}.")
+        key = "|".join(fingerprint(extract) for extract in waiting)
+        return dg.RunRequest(run_key=str(hash_text(key)), tags=run_tags(settings, context.instance))
+
+    return landing
+
+
+def hash_text(text: str) -> str:
+    """Return a short stable key for a long text."""
+    import hashlib
+
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,0 +1,157 @@
+"""`make refresh`: one whole night through Dagster, in this process, with one clear message if it can't be done."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from orchestration.settings import Settings
+from warehouse import restrict_new_files
+
+if TYPE_CHECKING:
+    from dagster import ExecuteInProcessResult
+
+REFUSED = 2  # exit status: nothing was started
+FAILED = 1  # exit status: a step failed; the last published warehouse is untouched
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a refresh ended: exit status and, unless it is 0, the one message for the person who must act."""
+
+    status: int
+    message: str = ""
+
+
+def refresh(settings: Settings) -> Outcome:
+    """Run one night; never raises for a mistake of a user."""
+    from orchestration.errors import USER_ERRORS
+
+    try:
+        return _run(settings)
+    except USER_ERRORS as error:
+        return Outcome(REFUSED, str(error))
+
+
+def _run(settings: Settings) -> Outcome:
+    from orchestration.refresh_context import RefreshContext
+
+    context = RefreshContext(settings)
+    _check_inputs(context)
+    restrict_new_files()
+    settings.home.prepare()
+    from orchestration.instance import prepare_environment
+
+    prepare_environment(settings)
+    from warehouse import recover
+
+    recover(settings.home)
+    _clear_build(settings)
+    result, message = _execute(settings)
+    if not result.success:
+        return Outcome(FAILED, message)
+    from orchestration.nightly import remember_deliveries
+
+    remember_deliveries(settings, list(context.extracts.values()))
+    return Outcome(0)
+
+
+def _check_inputs(context: object) -> None:
+    """Read what a person may have got wrong, before anything is started: study, key, profile, extracts, newest delivery."""
+    from orchestration.refresh_context import RefreshContext
+
+    assert isinstance(context, RefreshContext)  # noqa: S101
+    for read in (lambda: context.study, lambda: context.pseudonymiser, lambda: context.profile):
+        read()
+    context.delivery(next(reversed(context.extracts)))
+
+
+def _clear_build(settings: Settings) -> None:
+    """Remove what an earlier night left unfinished."""
+    for path in settings.home.build.glob("*"):
+        if path.is_file():
+            path.unlink()
+
+
+def _execute(settings: Settings) -> tuple[ExecuteInProcessResult, str]:
+    warnings.filterwarnings("ignore", module="dagster")
+    import dagster as dg
+
+    from orchestration.definitions import build_definitions
+    from orchestration.nightly import JOB_NAME, run_tags
+
+    definitions = build_definitions(settings)
+    with dg.DagsterInstance.get() as instance:
+        tags = run_tags(settings, instance)
+        result = definitions.resolve_job_def(JOB_NAME).execute_in_process(
+            instance=instance, tags=tags, run_config={"loggers": {"progress": {}}}, raise_on_error=False
+        )
+        return result, "" if result.success else _why(result)
+
+
+def _why(result: ExecuteInProcessResult) -> str:
+    """Return what failed first: the message of a Failure, the failed blocking checks, or the error of the step."""
+    failures = [event for event in result.all_events if event.event_type_value == "STEP_FAILURE"]
+    checks = [
+        event.event_specific_data
+        for event in result.all_events
+        if event.event_type_value == "ASSET_CHECK_EVALUATION" and not event.event_specific_data.passed
+    ]
+    blocking = [check for check in checks if str(check.severity.value) == "ERROR"]
+    lines = [
+        f"{check.asset_key.to_user_string()}: {check.check_name}{': ' + check.description if check.description else ''}"
+        for check in blocking
+    ]
+    if lines:
+        return "Checks of error severity failed, so nothing was published:\n  " + "\n  ".join(lines)
+    if not failures:
+        return "The run failed before its first step; see the Dagster UI."
+    data = failures[0].step_failure_data
+    if data.user_failure_data and data.user_failure_data.description:
+        return str(data.user_failure_data.description)
+    cause = data.error
+    while cause is not None and cause.cause is not None:
+        cause = cause.cause
+    return f"Step {failures[0].step_key} failed: {(cause.message if cause else '').strip()}"
+
+
+def main(adapt: Callable[[Settings], Settings] | None = None) -> int:
+    """Run a refresh from the environment and print how it ended.
+
+    Args:
+        adapt: what turns the environment's settings into those of this run (the demo's own extract and key).
+    """
+    from orchestration.summary import describe_published
+    from orchestration.errors import USER_ERRORS
+
+    try:
+        settings = Settings.from_environment()
+        settings = adapt(settings) if adapt else settings
+    except USER_ERRORS as error:
+        sys.stderr.write(f"Refresh refused: {error}\n")
+        return REFUSED
+    outcome = refresh(settings)
+    if outcome.status:
+        published = settings.home.database.exists()
+        kept = "The last published warehouse is unchanged." if published else "Nothing is published yet."
+        what = "refused" if outcome.status == REFUSED else "failed"
+        sys.stderr.write(f"Refresh {what}: {outcome.message}\n{kept}\n")
+        return outcome.status
+    sys.stdout.write(describe_published(settings.home) + "\n")
+    return 0
+
+
+def run_as_command(adapt: Callable[[Settings], Settings] | None = None) -> None:
+    """Run `main` and leave at once: background imports and Dagster's threads must not delay the prompt."""
+    code = main(adapt)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    run_as_command()
