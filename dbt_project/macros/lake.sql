@@ -45,7 +45,8 @@
         ) = 1
     {%- endset -%}
     {%- set not_deleted = "coalesce(lower(deleted), 'false') not in ('true', 't', '1', 'yes', 'y')" -%}
-    {%- if plan.get('deduplicate') -%}
+    {#- A person or an infusion twice would double everything that hangs on it: these two are always made unique. -#}
+    {%- if plan.get('deduplicate') or feed in ('patients', 'cart_infusions') -%}
         {{ return('(select * from (select * from ' ~ lake_rows(feed) ~ ' ' ~ newest_only ~ ') where ' ~ not_deleted ~ ')') }}
     {%- endif -%}
     {{ return('(select * from ' ~ lake_rows(feed) ~ ' where ' ~ not_deleted ~ ')') }}

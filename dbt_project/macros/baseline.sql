@@ -1,0 +1,33 @@
+{#- On or before the infusion. A row of the infusion day counts, unless its time and the infusion's are both known and it
+    came later (needs int_time_zero as `time_zero`). -#}
+{% macro is_at_baseline(moment, has_time) -%}
+    (
+        cast({{ moment }} as date) < time_zero.infusion_date
+        or (
+            cast({{ moment }} as date) = time_zero.infusion_date
+            and not ({{ has_time }} and time_zero.infused_at_has_time and {{ moment }} > time_zero.infused_at)
+        )
+    )
+{%- endmacro %}
+
+{#- Not older than the study's baseline window (needs int_time_zero as `time_zero`). -#}
+{% macro is_in_baseline_window(day) -%}
+    date_diff('day', {{ day }}, time_zero.infusion_date) <= {{ study('baseline_window_days') }}
+{%- endmacro %}
+
+{#- A gene's name without the signs that people put between its parts: BCR::ABL1, BCR-ABL1, bcr/abl1 -> BCRABL1. -#}
+{% macro gene_alias(gene) -%}
+    regexp_replace(upper({{ gene }}), '[^A-Z0-9]', '', 'g')
+{%- endmacro %}
+
+{#- Does a diagnosis code begin with one of the study's prefixes? Dots do not matter (C91.0 = C910). An empty list: every code. -#}
+{% macro has_study_prefix(code, key) -%}
+    {%- set prefixes = study(key) or [] -%}
+    {%- if prefixes -%}
+    (
+        {%- for prefix in prefixes %}
+        starts_with(replace(upper({{ code }}), '.', ''), '{{ prefix | upper | replace(".", "") }}') {{- " or" if not loop.last }}
+        {%- endfor %}
+    )
+    {%- else -%} true {%- endif -%}
+{%- endmacro %}

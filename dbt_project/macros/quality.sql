@@ -1,0 +1,64 @@
+{#- Columns of a feed whose text may be unreadable (all but plain text). -#}
+{% macro readable_columns(feed) -%}
+    {%- set names = [] -%}
+    {%- for name, column in feed_contract(feed)['columns'].items() if column.reader != 'text' -%}
+        {%- do names.append(name) -%}
+    {%- endfor -%}
+    {{ return(names) }}
+{%- endmacro %}
+
+{% macro is_unreadable(feed, name) -%}
+    ({{ adapter.quote(name) }} is not null and ({{ read_value(feed, name) }}) is null)
+{%- endmacro %}
+
+{#- One row per cell of a feed's current rows that could not be read. Rows with nothing wrong fall out before any cell
+    is unpacked, so that a long feed is scanned once and no more. -#}
+{% macro rejected_cells(feed) -%}
+    {%- set names = readable_columns(feed) -%}
+    select
+        '{{ feed }}' as feed, cast(source_extract as date) as extract, source_file as file, source_row as "row",
+        cell.name as "column", cell.text as "text", cell.reason, patient_key
+    from (
+        select
+            patient_key, source_extract, source_file, source_row,
+            unnest([
+                {%- for name in names %}
+                case when {{ is_unreadable(feed, name) }} then struct_pack(
+                    name := '{{ name }}', text := {{ adapter.quote(name) }}, reason := '{{ rejection_reason(feed, name) | trim }}'
+                ) end {{- "," if not loop.last }}
+                {%- endfor %}
+            ]) as cell
+        from {{ lake_relation(feed) }} as lake
+        where ({% for name in names %}{{ is_unreadable(feed, name) }}{{ "\n            or " if not loop.last }}{% endfor %})
+            and {{ of_known_patient() }}
+    )
+    where cell is not null
+{%- endmacro %}
+
+{#- Rows of patients whom the patients feed does not know, whole (as JSON), of every file that this night reads. -#}
+{% macro orphan_rows(feed) -%}
+    select
+        '{{ feed }}' as feed, cast(source_extract as date) as extract, source_file as file, source_row as "row",
+        'no such patient in the patients feed' as reason,
+        cast(to_json(struct_pack(
+            patient_key := patient_key
+            {%- for name in feed_contract(feed)['columns'] %}, {{ adapter.quote(name) }} := {{ adapter.quote(name) }}{% endfor %}
+        )) as varchar) as content,
+        'warehouse' as rejected_by
+    from {{ lake_rows(feed) }} as lake
+    where not {{ of_known_patient() }}
+{%- endmacro %}
+
+{#- Rows per file that lie after the data cut-off. -#}
+{% macro ignored_counts(feed) -%}
+    select
+        '{{ feed }}' as feed, cast(source_extract as date) as extract, source_file as file,
+        '{{ feed_contract(feed)['dated_by'] }}' as dated_by,
+        count(*) as rows_ignored, min(day) as first_day, max(day) as last_day
+    from (
+        select source_extract, source_file, cast({{ read_value(feed, feed_contract(feed)['dated_by']) }} as date) as day
+        from {{ lake_relation(feed) }} as lake
+    )
+    where day > {{ data_cutoff() }}
+    group by all
+{%- endmacro %}

@@ -1,0 +1,26 @@
+-- Extramedullary disease at baseline: per site the last assessment up to the infusion, however old; present at any site
+-- is extramedullary disease, present at the site cns is CNS leukaemia. A site never assessed says nothing.
+-- One row per patient with an infusion and a readable finding before it.
+with per_site as (
+    select
+        findings.patient_key,
+        lower(findings.site) as site,
+        arg_max(
+            struct_pack(finding := findings.finding, assessed_on := findings.assessed_on, evidence := {{ evidence_struct('findings.') }}),
+            row(findings.assessed_on, {{ source_order('findings.') }})
+        ) as latest
+    from {{ ref('stg_emr__extramedullary_assessments') }} as findings
+    inner join {{ ref('int_time_zero') }} as time_zero on findings.patient_key = time_zero.patient_key
+    where findings.finding is not null
+        and findings.assessed_on <= time_zero.infusion_date
+    group by findings.patient_key, lower(findings.site)
+)
+
+select
+    patient_key,
+    bool_or(latest.finding = 'present') as extramedullary_disease,
+    bool_or(latest.finding = 'present') filter (where site = 'cns') as cns_leukemia,
+    list(site order by site) filter (where latest.finding = 'present') as sites,
+    list(latest.evidence order by site) as evidence
+from per_site
+group by patient_key

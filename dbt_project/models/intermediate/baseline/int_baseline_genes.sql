@@ -1,0 +1,43 @@
+-- Fusion genes and mutations of the disease, from findings up to the infusion or without a date; a gene goes by any of
+-- its names (seed genes). A gene of its own column is known only where it was tested; another fusion (mutation) is
+-- absent where fusions (mutations) were tested and none other was found. Positive beats negative.
+-- One row per patient with an infusion and a readable molecular finding.
+with findings as (
+    select
+        findings.patient_key,
+        findings.kind,
+        coalesce(genes.gene, findings.gene) as gene,
+        coalesce(
+            genes.covariate,
+            case findings.kind when 'fusion' then 'other_fusion_gene' else 'other_mutation' end
+        ) as covariate,
+        findings.result = 'positive' as is_positive,
+        {{ evidence_struct('findings.') }} as evidence
+    from {{ ref('stg_emr__molecular_findings') }} as findings
+    inner join {{ ref('int_time_zero') }} as time_zero on findings.patient_key = time_zero.patient_key
+    left join {{ ref('genes') }} as genes
+        on {{ gene_alias('findings.gene') }} = genes.alias and findings.kind = genes.kind
+    where findings.kind is not null
+        and findings.result is not null
+        and coalesce(findings.sampled_on <= time_zero.infusion_date, true)
+)
+
+select
+    patient_key,
+    string_agg(distinct gene, '; ' order by gene) filter (where kind = 'fusion' and is_positive) as fusion_gene,
+    bool_or(is_positive) filter (where covariate = 'bcr_abl1') as bcr_abl1,
+    case
+        when count(*) filter (where kind = 'fusion') > 0
+            then count(*) filter (where covariate = 'other_fusion_gene' and is_positive) > 0
+    end as other_fusion_gene,
+    bool_or(is_positive) filter (where covariate = 'sh2b3') as sh2b3,
+    bool_or(is_positive) filter (where covariate = 'pax5') as pax5,
+    case
+        when count(*) filter (where kind = 'mutation') > 0
+            then count(*) filter (where covariate = 'other_mutation' and is_positive) > 0
+    end as other_mutation,
+    string_agg(distinct gene, '; ' order by gene)
+        filter (where covariate = 'other_mutation' and is_positive) as other_mutations,
+    list(evidence order by evidence) as evidence
+from findings
+group by patient_key

@@ -1,0 +1,90 @@
+-- Relapsed disease: a previous line with outcome relapse; or, from the end of a line with outcome complete_remission on
+-- and before the infusion, more marrow blasts than the constant relapse_marrow_blasts_above_percent, any circulating
+-- blasts, or an extramedullary site present. Without a previous line nothing is known (NULL).
+-- One row per patient with an infusion.
+with lines as (
+    select lines.*, time_zero.infusion_date
+    from {{ ref('int_time_zero') }} as time_zero
+    inner join {{ ref('stg_emr__prior_therapies') }} as lines on time_zero.patient_key = lines.patient_key
+    where coalesce(lines.started_on < time_zero.infusion_date, true)
+),
+
+remissions as (
+    select patient_key, infusion_date, min(coalesce(ended_on, started_on)) as remission_on
+    from lines
+    where outcome = 'complete_remission'
+    group by patient_key, infusion_date
+),
+
+signs as (
+    select
+        patient_key, 'line with outcome relapse' as sign, ended_on as seen_on,
+        source_feed, source_extract, source_file, source_row
+    from lines
+    where outcome = 'relapse'
+    union all
+    select
+        marrow.patient_key, 'marrow blasts after remission', marrow.sampled_on,
+        marrow.source_feed, marrow.source_extract, marrow.source_file, marrow.source_row
+    from {{ ref('stg_emr__marrow_assessments') }} as marrow
+    inner join remissions
+        on marrow.patient_key = remissions.patient_key
+        and marrow.sampled_on >= remissions.remission_on
+        and marrow.sampled_on < remissions.infusion_date
+    where marrow.blast_percent > {{ rule_constant('relapse_marrow_blasts_above_percent') }}
+    union all
+    select
+        blood.patient_key, 'circulating blasts after remission', blood.collected_on,
+        blood.source_feed, blood.source_extract, blood.source_file, blood.source_row
+    from {{ ref('int_circulating_blasts') }} as blood
+    inner join remissions
+        on blood.patient_key = remissions.patient_key
+        and blood.collected_on >= remissions.remission_on
+        and blood.collected_on < remissions.infusion_date
+    where blood.blasts_present
+    union all
+    select
+        findings.patient_key, 'extramedullary disease after remission', findings.assessed_on,
+        findings.source_feed, findings.source_extract, findings.source_file, findings.source_row
+    from {{ ref('stg_emr__extramedullary_assessments') }} as findings
+    inner join remissions
+        on findings.patient_key = remissions.patient_key
+        and findings.assessed_on >= remissions.remission_on
+        and findings.assessed_on < remissions.infusion_date
+    where findings.finding = 'present'
+),
+
+-- A long history repeats the same sign; its first row of each kind is evidence enough.
+first_signs as (
+    select
+        patient_key,
+        sign,
+        arg_min({{ evidence_struct() }}, row(coalesce(seen_on, date '9999-12-31'), {{ source_order() }})) as evidence
+    from signs
+    group by patient_key, sign
+),
+
+relapses as (
+    select
+        patient_key,
+        string_agg(sign, '; ' order by sign) as relapsed_because,
+        list(evidence order by sign) as evidence
+    from first_signs
+    group by patient_key
+),
+
+known as (
+    select distinct patient_key from lines
+)
+
+select
+    time_zero.patient_key,
+    case
+        when relapses.patient_key is not null then true
+        when known.patient_key is not null then false
+    end as relapsed,
+    coalesce(relapses.relapsed_because, '') as relapsed_because,
+    coalesce(relapses.evidence, []) as evidence
+from {{ ref('int_time_zero') }} as time_zero
+left join relapses on time_zero.patient_key = relapses.patient_key
+left join known on time_zero.patient_key = known.patient_key
