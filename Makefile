@@ -36,7 +36,7 @@ ui: $(READY)  ## the Dagster UI, schedule and sensor on 127.0.0.1:3000
 	@$(BIN)/python -m orchestration.ui
 
 sql: $(READY)  ## read-only SQL shell on the published warehouse
-	@$(BIN)/python -m warehouse.shell
+	@$(BIN)/python -m warehouse.shell $(CART_HOME)
 
 profile: $(READY)  ## draft a source profile from the files in EXTRACTS
 	@$(BIN)/python -m orchestration.extracts.draft_profile "$(EXTRACTS)"
