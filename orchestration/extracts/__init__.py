@@ -1,0 +1,46 @@
+"""The ingestion room: deliveries, source profiles, readers, pseudonymisation and the lake."""
+
+from orchestration.extracts.delivery import (
+    Delivery,
+    ExtractFolder,
+    SourceFile,
+    check_delivery,
+    discover_extracts,
+    read_delivery,
+)
+from orchestration.extracts.errors import ExtractError, ExtractRefused, KeyRefused, ProfileError
+from orchestration.extracts.feeds import DELETED, FEEDS, Column, Feed, Kind, Verb
+from orchestration.extracts.ingestion import FeedIngestion, FileIngestion, ingest_feed
+from orchestration.extracts.lake import FeedPlan, Lake, LedgerRow, Plan
+from orchestration.extracts.profiles import SourceProfile, load_profile
+from orchestration.extracts.pseudonymise import Pseudonymiser, parse_key
+
+__all__ = [
+    "DELETED",
+    "FEEDS",
+    "Column",
+    "Delivery",
+    "ExtractError",
+    "ExtractFolder",
+    "ExtractRefused",
+    "Feed",
+    "FeedIngestion",
+    "FeedPlan",
+    "FileIngestion",
+    "KeyRefused",
+    "Kind",
+    "Lake",
+    "LedgerRow",
+    "Plan",
+    "ProfileError",
+    "Pseudonymiser",
+    "SourceFile",
+    "SourceProfile",
+    "Verb",
+    "check_delivery",
+    "discover_extracts",
+    "ingest_feed",
+    "load_profile",
+    "parse_key",
+    "read_delivery",
+]

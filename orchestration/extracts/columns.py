@@ -1,0 +1,64 @@
+"""Column operations on distinct values: a long column is a dictionary of few texts, and each text is touched once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+TEXT_DICTIONARY = pa.dictionary(pa.int32(), pa.string())
+
+
+def empty_column(length: int) -> pa.DictionaryArray:
+    """A column of `length` NULLs."""
+    return pa.DictionaryArray.from_arrays(pa.nulls(length, pa.int32()), pa.array([], pa.string()))
+
+
+def constant_column(value: str, length: int) -> pa.DictionaryArray:
+    """A column that says `value` in each of `length` rows."""
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(length, np.int32)), pa.array([value], pa.string()))
+
+
+def text_column(values: list[str | None]) -> pa.DictionaryArray:
+    """A dictionary column of Python texts."""
+    return pa.array(values, pa.string()).dictionary_encode()
+
+
+def map_distinct(
+    column: pa.DictionaryArray, change: Callable[[pa.StringArray], pa.StringArray]
+) -> pa.DictionaryArray:
+    """Applies `change` to the distinct texts only; a text may become NULL or equal to another."""
+    if len(column.dictionary) == 0:
+        return column
+    return with_dictionary(column, change(column.dictionary))
+
+
+def with_dictionary(column: pa.DictionaryArray, changed: pa.StringArray) -> pa.DictionaryArray:
+    """The column with its texts replaced one by one; keeps the dictionary distinct and free of NULL."""
+    if changed is column.dictionary:
+        return column
+    encoded = changed.dictionary_encode()
+    return pa.DictionaryArray.from_arrays(encoded.indices.take(column.indices), encoded.dictionary)
+
+
+def stripped(texts: pa.StringArray) -> pa.StringArray:
+    """Texts without white space around them; an empty one is NULL."""
+    trimmed = pc.utf8_trim_whitespace(texts)
+    return pc.if_else(pc.equal(pc.binary_length(trimmed), 0), pa.scalar(None, pa.string()), trimmed)
+
+
+def missing(column: pa.DictionaryArray) -> npt.NDArray[np.bool_]:
+    """True where the column is NULL."""
+    return column.indices.is_null().to_numpy(zero_copy_only=False)
+
+
+def rows_where(column: pa.DictionaryArray, marked: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """True for the rows whose distinct text is marked."""
+    if len(marked) == 0 or not marked.any():
+        return np.zeros(len(column), np.bool_)
+    indices = column.indices
+    filled = pc.fill_null(indices, 0).to_numpy(zero_copy_only=False)
+    return marked[filled] & ~missing(column)

@@ -1,0 +1,278 @@
+"""Deliveries: which extract folders there are, which files belong to which feed, and whether a delivery is complete."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from difflib import get_close_matches
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from orchestration.extracts.errors import ExtractError, ExtractRefused
+from orchestration.extracts.feeds import FEEDS
+from orchestration.extracts.lake import Lake
+from orchestration.extracts.profiles import SourceProfile, TableProfile
+from orchestration.extracts.readers import SourceTable, UnreadableFile, file_format, open_table
+
+MANIFEST = "manifest.json"
+Mode = Literal["snapshot", "delta"]
+_HASH_BLOCK = 1 << 20
+_LOOKALIKE = 0.75
+
+
+@dataclass(frozen=True, order=True)
+class ExtractFolder:
+    """One night's export: its date and its folder."""
+
+    date: date
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The extract's name everywhere: its ISO date."""
+        return self.date.isoformat()
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file of a delivery and the table of the profile that reads it."""
+
+    feed: str
+    path: Path
+    table: TableProfile
+
+    @property
+    def stem(self) -> str:
+        """The file's name without its format."""
+        return stem_of(self.path.name)
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What an extract holds: its mode, its system and the files of each feed; `unknown` files belong to none."""
+
+    extract: ExtractFolder
+    mode: Mode
+    source_system: str
+    files: Mapping[str, tuple[SourceFile, ...]]
+    unknown: tuple[str, ...]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class ManifestFile(_Strict):
+    """One line of a manifest."""
+
+    feed: str
+    path: str
+    rows: int = Field(ge=0)
+    sha256: str = Field(pattern=r"^[0-9a-fA-F]{64}$")
+
+
+class Manifest(_Strict):
+    """`manifest.json`: what the source says it has delivered."""
+
+    source_system: str = ""
+    extract_date: date | None = None
+    mode: Mode = "snapshot"
+    files: tuple[ManifestFile, ...] = ()
+
+
+def discover_extracts(extracts_dir: Path) -> tuple[ExtractFolder, ...]:
+    """The extract folders (`YYYY-MM-DD`) by date; ExtractError when there is no folder or it holds none."""
+    folder = Path(extracts_dir)
+    if not folder.is_dir():
+        raise ExtractError(f"the extracts folder {folder} doesn't exist; set CART_EXTRACTS to the folder of extracts")
+    found = [
+        ExtractFolder(day, entry)
+        for entry in folder.iterdir()
+        if entry.is_dir() and (day := _day(entry.name)) is not None
+    ]
+    if not found:
+        raise ExtractError(
+            f"the extracts folder {folder} holds no extract; an extract is a folder named by its date, like 2018-07-30"
+        )
+    return tuple(sorted(found))
+
+
+def _day(name: str) -> date | None:
+    try:
+        day = date.fromisoformat(name)
+    except ValueError:
+        return None
+    return day if day.isoformat() == name else None
+
+
+def stem_of(name: str) -> str:
+    """A file name without its format."""
+    return name[: -len(file_format(name) or "")] if file_format(name) else name
+
+
+def read_delivery(extract: ExtractFolder, profile: SourceProfile) -> Delivery:
+    """Sorts the extract's files by feed, without reading them; the manifest's date, mode and paths are checked."""
+    manifest = _manifest(extract)
+    files: dict[str, list[SourceFile]] = {}
+    unknown: list[str] = []
+    for path in sorted(extract.path.iterdir()):
+        if path.name.startswith(".") or path.name == MANIFEST or path.is_dir():
+            continue
+        tables = profile.tables_for(stem_of(path.name)) if file_format(path.name) else ()
+        if not tables:
+            unknown.append(path.name)
+        for table in tables:
+            _refuse_links(extract, path)
+            files.setdefault(table.feed, []).append(SourceFile(table.feed, path, table))
+    for feed, own in files.items():
+        endings = sorted({file_format(each.path.name) or "" for each in own})
+        if len(endings) > 1 and len({each.table for each in own}) == 1:
+            raise _refused(extract, f"feed {feed} comes as {' and '.join(endings)}; deliver each feed in exactly one format")
+    system = (manifest.source_system if manifest else "") or profile.source_system
+    ordered = {feed: tuple(files[feed]) for feed in FEEDS if feed in files}
+    return Delivery(extract, manifest.mode if manifest else "snapshot", system, ordered, tuple(unknown))
+
+
+def check_delivery(extract: ExtractFolder, profile: SourceProfile, lake: Lake | None = None) -> Delivery:
+    """Reads every file once to see that the delivery is complete and readable; ExtractRefused says what is not.
+
+    Checked: manifest (files, row counts, SHA-256), required feeds, headers with all key columns, encoding, compression.
+    Files that `lake` already holds under the same profile are not read again.
+    """
+    delivery = read_delivery(extract, profile)
+    manifest = _manifest(extract)
+    listed = {entry.path: entry for entry in manifest.files} if manifest else {}
+    _check_listed_files(extract, listed.values())
+    _check_required(delivery)
+    known = {(row.file, row.sha256, row.profile_sha256): row.rows for row in lake.ledger()} if lake else {}
+    for feed, files in delivery.files.items():
+        for source in files:
+            rows = known.get((source.path.name, file_sha256(source.path), profile.sha256))
+            if rows is None:
+                rows = count_source_rows(extract, source)
+            entry = listed.get(source.path.name)
+            if entry is not None and entry.rows != rows:
+                raise _refused(
+                    extract,
+                    f"{source.path.name} has {rows} rows, the manifest says {entry.rows} ({feed}); have it delivered again",
+                )
+    return delivery
+
+
+def count_source_rows(extract: ExtractFolder, source: SourceFile) -> int:
+    """Rows after the header; ExtractRefused when the file can't be read or lacks a key column."""
+    try:
+        table = open_source(source)
+        check_header(source, table.header)
+        return table.count_rows()
+    except UnreadableFile as problem:
+        raise refused_file(extract, source, problem) from None
+
+
+def open_source(source: SourceFile) -> SourceTable:
+    """Opens a file as its table of the profile says."""
+    read = source.table.read
+    return open_table(source.path, encoding=read.encoding, delimiter=read.delimiter, quote=read.quote)
+
+
+def check_header(source: SourceFile, header: tuple[str, ...]) -> None:
+    """UnreadableFile when a key column is missing or a column of the feed stands there twice."""
+    feed = source.table.target
+    for column in feed.columns:
+        if header.count(column.name) > 1:
+            raise UnreadableFile(f"its header has the column {column.name!r} {header.count(column.name)} times")
+    absent = [column.name for column in feed.key_columns if column.name not in header]
+    if absent:
+        near = get_close_matches(absent[0], [name.casefold() for name in header], 1, _LOOKALIKE)
+        hint = f"; nearest is {near[0]!r}: rename it, or map it in a source profile" if near else ""
+        raise UnreadableFile(f"its key column {absent[0]!r} is missing from the header{hint}")
+
+
+def refused_file(extract: ExtractFolder, source: SourceFile, problem: UnreadableFile) -> ExtractRefused:
+    """The refusal of an extract for one of its files."""
+    return _refused(extract, f"{source.path.name}: {problem}")
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    status = path.stat()
+    return _hashed(path, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=4096)
+def _hashed(path: Path, size: int, modified: int) -> str:
+    del size, modified
+    digest = hashlib.sha256()
+    with path.open("rb") as opened:
+        while block := opened.read(_HASH_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _manifest(extract: ExtractFolder) -> Manifest | None:
+    path = extract.path / MANIFEST
+    if not path.is_file():
+        return None
+    try:
+        manifest = Manifest.model_validate(json.loads(path.read_text(encoding="utf-8-sig")))
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "the whole"
+        raise _refused(extract, f"{MANIFEST}: {key}: {first['msg'].lower()}") from None
+    except (ValueError, RecursionError):
+        raise _refused(extract, f"{MANIFEST} is not readable JSON; have it delivered again") from None
+    if manifest.extract_date is not None and manifest.extract_date != extract.date:
+        raise _refused(
+            extract, f"{MANIFEST} says extract_date {manifest.extract_date}, the folder says {extract.name}; mend one of them"
+        )
+    return manifest
+
+
+def _check_listed_files(extract: ExtractFolder, entries: Iterable[ManifestFile]) -> None:
+    for entry in entries:
+        if Path(entry.path).name != entry.path or "\\" in entry.path or entry.path in {"", ".", ".."}:
+            raise _refused(extract, f"{MANIFEST} lists a path outside the extract's folder; list bare file names only")
+        if entry.feed not in FEEDS:
+            near = get_close_matches(entry.feed, list(FEEDS), 1)
+            hint = f"; nearest is {near[0]!r}" if near else ""
+            raise _refused(extract, f"{MANIFEST} lists an unknown feed for {entry.path}{hint}")
+        path = extract.path / entry.path
+        if not path.is_file():
+            raise _refused(
+                extract,
+                f"{entry.path} is listed in {MANIFEST} with {entry.rows} rows but isn't there (0 rows); deliver it again",
+            )
+        _refuse_links(extract, path)
+        found = file_sha256(path)
+        if found != entry.sha256.lower():
+            raise _refused(
+                extract,
+                f"{entry.path} has SHA-256 {found}, {MANIFEST} says {entry.sha256.lower()}; have it delivered again",
+            )
+
+
+def _check_required(delivery: Delivery) -> None:
+    if delivery.mode == "delta":
+        return
+    for feed in FEEDS.values():
+        if feed.required and feed.name not in delivery.files:
+            near = get_close_matches(feed.name, [stem_of(name).casefold() for name in delivery.unknown], 1, _LOOKALIKE)
+            hint = f" (a file of a similar name is there: is it {feed.name}?)" if near else ""
+            raise _refused(
+                delivery.extract, f"it has no file for the required feed {feed.name}{hint}; deliver {feed.name}.csv"
+            )
+
+
+def _refuse_links(extract: ExtractFolder, path: Path) -> None:
+    if path.is_symlink() and extract.path.resolve() not in path.resolve().parents:
+        raise _refused(extract, f"{path.name} is a link to outside the extract's folder; deliver the file itself")
+
+
+def _refused(extract: ExtractFolder, why: str) -> ExtractRefused:
+    return ExtractRefused(f"extract {extract.name} refused: {why}")

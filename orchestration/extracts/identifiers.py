@@ -1,0 +1,124 @@
+"""Finds the patients' own identifiers where they don't belong: in values, comments, file and column names.
+
+What is known is what the extract's patients files say: patient id, name, national id, phone, address. Matching works on
+distinct texts, by words (Latin) or characters (Chinese), plus a sliding window for long numbers, so that the cost does
+not grow with patients times cells.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from orchestration.extracts.feeds import Kind
+
+MASK = "[identifier]"
+"""Stands where an identifier stood."""
+
+_TOKEN = re.compile(r"[⺀-鿿가-힯豈-﫿]|[^\W_⺀-鿿가-힯豈-﫿]+")
+_CJK = re.compile(r"[⺀-鿿가-힯豈-﫿]")
+_SQUEEZED_AWAY = re.compile(r"[\s\-.()/]+")
+_MIN_WORD = 4
+_MIN_CJK = 2
+_MIN_LONG_NUMBER = 7
+_MIN_LONG_CODE = 6
+_MIN_NUMBER_IN_NUMBERS = 9
+_PLAIN_NUMBER = r"^[<>≤≥=~]{0,2}\s*[-+]?\d{1,8}([.,]\d{1,8})?([eE][-+]?\d{1,2})?\s*%?$"
+_PLAIN_TIME = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?$"
+_LOINC = r"^\d{1,5}-\d$"
+_HARMLESS = {
+    Kind.NUMBER: f"{_PLAIN_NUMBER}",
+    Kind.INTEGER: f"{_PLAIN_NUMBER}",
+    Kind.DATE: _PLAIN_TIME,
+    Kind.DATETIME: _PLAIN_TIME,
+    Kind.CODE: _LOINC,
+}
+
+
+class KnownIdentifiers:
+    """The identifiers of one extract's patients, ready to be looked for."""
+
+    def __init__(self, identifiers: Iterable[str]) -> None:
+        """Takes the identifiers as they stand; those too short to tell from ordinary words are not looked for."""
+        self._phrases: set[tuple[str, ...]] = set()
+        self._lengths: dict[str, set[int]] = defaultdict(set)
+        self._long: dict[int, set[str]] = defaultdict(set)
+        for identifier in identifiers:
+            self._add(identifier)
+
+    def _add(self, identifier: str) -> None:
+        folded = identifier.casefold().strip()
+        tokens = tuple(_TOKEN.findall(folded))
+        if tokens and _is_telling(folded, tokens):
+            self._phrases.add(tokens)
+            self._lengths[tokens[0]].add(len(tokens))
+        squeezed = _SQUEEZED_AWAY.sub("", folded)
+        if _is_long(squeezed):
+            self._long[len(squeezed)].add(squeezed)
+
+    def __bool__(self) -> bool:
+        """True when there is anything to look for."""
+        return bool(self._phrases or self._long)
+
+    def scrub_column(self, texts: pa.StringArray, kind: Kind) -> pa.StringArray:
+        """Distinct texts of a column of that kind, identifiers masked; the same object when there were none."""
+        if not self or len(texts) == 0:
+            return texts
+        pattern = _HARMLESS.get(kind)
+        suspicious = pc.fill_null(
+            pc.invert(pc.match_substring_regex(texts, pattern)) if pattern else pc.is_valid(texts), False
+        )
+        chosen = texts.filter(suspicious).to_pylist()
+        masked = [self.mask(text) for text in chosen]
+        if masked == chosen:
+            return texts
+        return pc.replace_with_mask(texts, suspicious, pa.array(masked, pa.string()))
+
+    def mask(self, text: str) -> str:
+        """The text with every identifier in it replaced by `MASK`; the whole text when one hides in its spacing."""
+        folded = text.casefold()
+        if len(folded) != len(text):
+            folded = text.lower() if len(text.lower()) == len(text) else text
+        squeezed = _SQUEEZED_AWAY.sub("", folded)
+        spans = sorted(self._spans(folded))
+        if not spans:
+            return MASK if any(True for _ in self._windows(squeezed)) else text
+        pieces, at = [], 0
+        for start, end in spans:
+            if start >= at:
+                pieces += [text[at:start], MASK]
+            at = max(at, end)
+        masked = "".join([*pieces, text[at:]])
+        return MASK if any(True for _ in self._windows(_SQUEEZED_AWAY.sub("", masked.casefold()))) else masked
+
+    def _spans(self, folded: str) -> Iterator[tuple[int, int]]:
+        found = [(match.group(), match.start(), match.end()) for match in _TOKEN.finditer(folded)]
+        for at, (token, start, _) in enumerate(found):
+            for length in self._lengths.get(token, ()):
+                words = found[at : at + length]
+                if tuple(word for word, _, _ in words) in self._phrases:
+                    yield start, words[-1][2]
+        yield from self._windows(folded)
+
+    def _windows(self, text: str) -> Iterator[tuple[int, int]]:
+        for length, numbers in self._long.items():
+            for start in range(len(text) - length + 1):
+                if text[start : start + length] in numbers:
+                    yield start, start + length
+
+
+def _is_telling(folded: str, tokens: tuple[str, ...]) -> bool:
+    if _CJK.search(folded):
+        return len(folded) >= _MIN_CJK
+    return sum(len(token) for token in tokens) >= _MIN_WORD
+
+
+def _is_long(squeezed: str) -> bool:
+    if squeezed.isdigit():
+        return len(squeezed) >= _MIN_LONG_NUMBER
+    has_digit = any(sign.isdigit() for sign in squeezed)
+    return has_digit and len(squeezed) >= _MIN_LONG_CODE and not _CJK.search(squeezed)

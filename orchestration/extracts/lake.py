@@ -1,0 +1,245 @@
+"""The lake under the warehouse home: immutable Parquet, one ledger row per file, and the plan for the night's staging.
+
+Every file is written under a temporary name in its own folder and renamed, so that a reader sees all of it or nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from orchestration.extracts.feeds import FEEDS
+
+_PRIVATE_FOLDER = 0o700
+_PRIVATE_FILE = 0o600
+_PLAN = "plan.json"
+
+REJECTED_SCHEMA = pa.schema(
+    [
+        ("source_feed", pa.string()),
+        ("source_extract", pa.string()),
+        ("source_file", pa.string()),
+        ("source_row", pa.int64()),
+        ("reason", pa.string()),
+        ("content", pa.string()),
+    ]
+)
+
+_LEDGER_SCHEMA = pa.schema(
+    [
+        ("feed", pa.string()),
+        ("extract", pa.string()),
+        ("file", pa.string()),
+        ("mode", pa.string()),
+        ("source_system", pa.string()),
+        ("rows", pa.int64()),
+        ("accepted", pa.int64()),
+        ("rejected", pa.int64()),
+        ("sha256", pa.string()),
+        ("loaded_at", pa.timestamp("us")),
+        ("profile", pa.string()),
+        ("profile_sha256", pa.string()),
+        ("key_id", pa.string()),
+        ("lake_file", pa.string()),
+        ("rejected_file", pa.string()),
+        ("load_id", pa.string()),
+        ("delivery", pa.string()),
+        ("masked_cells", pa.int64()),
+        ("notes", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    """What is known of one ingested file; `delivery` lists the load ids of the feed's files as last delivered."""
+
+    feed: str
+    extract: str
+    file: str
+    mode: str
+    source_system: str
+    rows: int
+    accepted: int
+    rejected: int
+    sha256: str
+    loaded_at: datetime
+    profile: str
+    profile_sha256: str
+    key_id: str
+    lake_file: str
+    rejected_file: str | None
+    load_id: str
+    delivery: str
+    masked_cells: int
+    notes: str
+
+
+@dataclass(frozen=True)
+class FeedPlan:
+    """The lake files that staging reads for one feed."""
+
+    files: tuple[str, ...] = ()
+    deduplicate: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What this night's staging reads."""
+
+    feeds: Mapping[str, FeedPlan]
+    ledger: tuple[str, ...]
+    rejected: tuple[str, ...]
+    newest_extract: str | None
+
+    def as_json(self) -> str:
+        """The text of plan.json: stable for the same plan."""
+        content = {
+            "feeds": {
+                name: {"files": list(feed.files), "deduplicate": feed.deduplicate} for name, feed in self.feeds.items()
+            },
+            "ledger": list(self.ledger),
+            "rejected": list(self.rejected),
+            "newest_extract": self.newest_extract,
+        }
+        return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+class Lake:
+    """The lake folder of one warehouse home."""
+
+    def __init__(self, root: Path) -> None:
+        """Takes the lake's folder, which is made (0700) when something is written first."""
+        self.root = Path(root)
+
+    def raw_file(self, feed: str, extract: str, stem: str, load_id: str) -> Path:
+        """Where the accepted rows of a file lie."""
+        return self.root / "raw" / feed / extract / f"{stem}-{load_id[:8]}.parquet"
+
+    def rejected_file(self, feed: str, extract: str, stem: str, load_id: str) -> Path:
+        """Where the rejected rows of a file lie."""
+        return self.root / "rejected" / feed / extract / f"{stem}-{load_id[:8]}.parquet"
+
+    def ledger_file(self, feed: str, extract: str, stem: str, load_id: str) -> Path:
+        """Where the ledger row of a file lies."""
+        return self.root / "ledger" / extract / f"{feed}--{stem}-{load_id[:8]}.parquet"
+
+    def relative(self, path: Path) -> str:
+        """A lake file's path as the ledger and the plan write it."""
+        return path.relative_to(self.root).as_posix()
+
+    def write_ledger_row(self, row: LedgerRow, stem: str) -> None:
+        """Writes the row last of all: only then does the file count as ingested."""
+        table = pa.Table.from_pylist([{f.name: getattr(row, f.name) for f in fields(row)}], _LEDGER_SCHEMA)
+        with self.writing(self.ledger_file(row.feed, row.extract, stem, row.load_id)) as temporary:
+            pq.write_table(table, temporary)
+
+    def ledger(self) -> tuple[LedgerRow, ...]:
+        """Every ledger row, ordered by extract, feed and file."""
+        return tuple(row for _, row in self._ledger_entries(sorted(self.root.glob("ledger/*/*.parquet"))))
+
+    def ledger_rows(self, extract: str, feed: str) -> tuple[LedgerRow, ...]:
+        """The ledger rows of one feed of one extract."""
+        folder = self.root / "ledger" / extract
+        return tuple(row for _, row in self._ledger_entries(sorted(folder.glob(f"{feed}--*.parquet"))))
+
+    def plan(self, key_id: str | None = None) -> Plan:
+        """The plan from the ledger alone: rows of `key_id` (default: the key of the newest load)."""
+        entries = list(self._ledger_entries(sorted(self.root.glob("ledger/*/*.parquet"))))
+        if key_id is None and entries:
+            key_id = max((row.loaded_at, row.key_id) for _, row in entries)[1]
+        current = _current_deliveries([(path, row) for path, row in entries if row.key_id == key_id])
+        feeds = {name: _feed_plan([row for _, row in current if row.feed == name]) for name in FEEDS}
+        return Plan(
+            feeds=feeds,
+            ledger=tuple(sorted(self.relative(path) for path, _ in current)),
+            rejected=tuple(sorted(row.rejected_file for _, row in current if row.rejected_file)),
+            newest_extract=max((row.extract for _, row in current), default=None),
+        )
+
+    def write_plan(self, key_id: str | None = None) -> Plan:
+        """Writes plan.json for the night's staging and returns it."""
+        plan = self.plan(key_id)
+        with self.writing(self.root / _PLAN) as temporary:
+            temporary.write_text(plan.as_json(), encoding="utf-8")
+        return plan
+
+    def make_folder(self, folder: Path) -> None:
+        """Makes a folder of the lake, and those above it up to the lake's root, readable by the owner alone."""
+        folder.mkdir(parents=True, exist_ok=True, mode=_PRIVATE_FOLDER)
+        for inside in (folder, *folder.parents):
+            if inside == self.root or self.root in inside.parents:
+                inside.chmod(_PRIVATE_FOLDER)
+
+    @contextmanager
+    def writing(self, target: Path) -> Iterator[Path]:
+        """A private temporary file that takes the place of `target` when the block ends well, and is removed if not."""
+        self.make_folder(target.parent)
+        temporary = target.parent / f".{secrets.token_hex(8)}.tmp"
+        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE_FILE))
+        try:
+            yield temporary
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _ledger_entries(self, paths: Iterable[Path]) -> Iterator[tuple[Path, LedgerRow]]:
+        for path in paths:
+            for record in pq.read_table(path, schema=_LEDGER_SCHEMA).to_pylist():
+                yield path, LedgerRow(**record)
+
+
+def delivery_of(load_ids: Iterable[str]) -> str:
+    """The text by which a ledger row remembers which files its feed was delivered in."""
+    return json.dumps(sorted(load_ids))
+
+
+def _current_deliveries(entries: Sequence[tuple[Path, LedgerRow]]) -> list[tuple[Path, LedgerRow]]:
+    """Of every feed of every extract, the files of its newest delivery; what was delivered again has replaced it."""
+    newest: dict[tuple[str, str], LedgerRow] = {}
+    for _, row in entries:
+        group = (row.extract, row.feed)
+        if group not in newest or (row.loaded_at, row.load_id) > (newest[group].loaded_at, newest[group].load_id):
+            newest[group] = row
+    return [
+        (path, row)
+        for path, row in entries
+        if row.load_id in json.loads(newest[(row.extract, row.feed)].delivery)
+    ]
+
+
+def _feed_plan(rows: Sequence[LedgerRow]) -> FeedPlan:
+    """The newest snapshot of each source system and every later delta."""
+    chosen: list[LedgerRow] = []
+    for system in sorted({row.source_system for row in rows}):
+        own = [row for row in rows if row.source_system == system]
+        start = max((row.extract for row in own if row.mode == "snapshot"), default="")
+        chosen += [
+            row for row in own if (row.extract > start and row.mode == "delta") or (row.extract == start and row.mode == "snapshot")
+        ]
+    return FeedPlan(
+        files=tuple(sorted(row.lake_file for row in chosen)),
+        deduplicate=len({(row.source_system, row.extract) for row in chosen}) > 1,
+    )
+
+
+def iso(day: date) -> str:
+    """A day as folder names, the lake and the plan write it."""
+    return day.isoformat()
+
+
+def notes_text(notes: Sequence[Mapping[str, Any]]) -> str:
+    """Notes of a load as the ledger keeps them."""
+    return json.dumps(list(notes), ensure_ascii=False, sort_keys=True)

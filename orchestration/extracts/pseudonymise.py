@@ -1,0 +1,83 @@
+"""Hospital ids become keyed hashes here, and nowhere else; the key itself is never written anywhere.
+
+Keyed hash of an id: the first 32 hexadecimal digits of HMAC-SHA-256(key, "<kind>:" + id). `patient_key`: all 64 digits
+of HMAC-SHA-256(key, patient_id).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable
+
+from orchestration.extracts.errors import KeyRefused
+from orchestration.extracts.identifiers import KnownIdentifiers
+
+_MIN_KEY_BYTES = 32
+_KEY_ID_DIGITS = 8
+_SHORT_HASH_DIGITS = 32
+
+
+def parse_key(text: str | None) -> bytes:
+    """The key's bytes from its hexadecimal text; refuses a missing, short or malformed one without repeating it."""
+    stripped = (text or "").strip()
+    remedy = "make one with: python3 -c 'import secrets; print(secrets.token_hex(32))'"
+    if not stripped:
+        raise KeyRefused(f"CART_PSEUDONYM_KEY is not set: patients' ids can't be pseudonymised; {remedy}")
+    try:
+        key = bytes.fromhex(stripped)
+    except ValueError:
+        raise KeyRefused(f"CART_PSEUDONYM_KEY is not hexadecimal (0-9, a-f, an even number of digits); {remedy}") from None
+    if len(key) < _MIN_KEY_BYTES:
+        raise KeyRefused(
+            f"CART_PSEUDONYM_KEY has {len(key)} bytes, at least {_MIN_KEY_BYTES} are needed (64 hexadecimal digits); {remedy}"
+        )
+    return key
+
+
+class Pseudonymiser:
+    """Turns hospital ids into keyed hashes; one instance holds one key."""
+
+    def __init__(self, key: bytes) -> None:
+        """Takes the key's bytes as `parse_key` returns them; refuses fewer than 32."""
+        if len(key) < _MIN_KEY_BYTES:
+            raise KeyRefused(f"the pseudonym key has {len(key)} bytes, at least {_MIN_KEY_BYTES} are needed")
+        self._key = bytes(key)
+        self._patients: dict[str, str] = {}
+        self._identifiers: tuple[str, KnownIdentifiers] | None = None
+
+    def __repr__(self) -> str:
+        """Shows which key, never the key."""
+        return f"Pseudonymiser(key_id={self.key_id!r})"
+
+    @property
+    def key_id(self) -> str:
+        """The first 8 hexadecimal digits of SHA-256 of the key: says which key, not the key."""
+        return hashlib.sha256(self._key).hexdigest()[:_KEY_ID_DIGITS]
+
+    def patient_key(self, patient_id: str) -> str:
+        """64 hexadecimal digits for the hospital's patient id (stripped text)."""
+        known = self._patients.get(patient_id)
+        if known is None:
+            known = self._digest(patient_id)
+            self._patients[patient_id] = known
+        return known
+
+    def keyed_hash(self, kind: str, identifier: str) -> str:
+        """The keyed hash of an id of that kind: `patient`, `infusion`, `event` or `encounter`."""
+        if kind == "patient":
+            return self.patient_key(identifier)
+        return self._digest(f"{kind}:{identifier}")[:_SHORT_HASH_DIGITS]
+
+    def remembered(self, fingerprint: str, read: Callable[[], KnownIdentifiers]) -> KnownIdentifiers:
+        """The known identifiers of the delivery in hand, read once while its feeds are ingested one by one."""
+        if self._identifiers is None or self._identifiers[0] != fingerprint:
+            self._identifiers = (fingerprint, read())
+        return self._identifiers[1]
+
+    def derive(self, purpose: str) -> int:
+        """A number in [0, 2**64) that only this key gives for `purpose`."""
+        return int(self._digest(f"derive:{purpose}")[:16], 16)
+
+    def _digest(self, text: str) -> str:
+        return hmac.digest(self._key, text.encode("utf-8", "surrogatepass"), "sha256").hex()

@@ -1,0 +1,53 @@
+"""What every reader hands on: the header, then chunks of text columns with every source row accounted for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+MAX_CELL_BYTES = 131_068
+"""The longest text Excel can hold (32,767 characters of up to four bytes); a longer cell is a broken row."""
+
+MAX_COLUMNS = 2_000
+"""Wider than any export seen; a wider header is a file that isn't a table."""
+
+
+@dataclass(frozen=True)
+class BrokenRow:
+    """A row that can't be split into the header's cells; its text is not kept, for no cell of it can be attributed."""
+
+    row: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A run of source rows: `columns` by header name (those asked for), `rows` their numbers within the chunk (from 1).
+
+    `total` counts every row of the run, so that len(rows) + len(broken) == total.
+    """
+
+    columns: dict[str, pa.DictionaryArray]
+    rows: npt.NDArray[np.int64]
+    broken: tuple[BrokenRow, ...]
+    total: int
+
+
+@dataclass(frozen=True)
+class SourceTable:
+    """An opened file: its header and a function that reads the columns asked for as lazily built chunks.
+
+    Each item of the iterator is a function that does one chunk's work, so that chunks can be built side by side.
+    """
+
+    header: tuple[str, ...]
+    chunks: Callable[[tuple[str, ...]], Iterator[Callable[[], Chunk]]]
+    count_rows: Callable[[], int]
+
+
+class UnreadableFile(Exception):
+    """A file can't be read at all; says why without repeating any of its content."""

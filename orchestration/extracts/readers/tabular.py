@@ -1,0 +1,196 @@
+"""Parquet, JSON Lines and Excel: typed values become the text a person would have written in a CSV."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, datetime, time
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from python_calamine import CalamineError, load_workbook
+
+from orchestration.extracts.columns import text_column
+from orchestration.extracts.readers.base import MAX_COLUMNS, BrokenRow, Chunk, SourceTable, UnreadableFile
+
+_PARQUET_ROWS = 250_000
+_JSON_ROWS = 50_000
+_BOMB_BYTES = 1 << 30
+_BOMB_RATIO = 500
+_EXACT_FLOAT = 2**53
+
+
+def open_parquet(path: Path) -> SourceTable:
+    """Reads the footer; UnreadableFile when it is no Parquet file or holds nested columns."""
+    try:
+        with pq.ParquetFile(path) as opened:
+            schema, rows = opened.schema_arrow, opened.metadata.num_rows
+    except (pa.ArrowException, OSError, ValueError):
+        raise UnreadableFile("it is not a Parquet file, or is cut short; have it delivered again") from None
+    nested = [field.name for field in schema if pa.types.is_nested(field.type)]
+    if nested:
+        raise UnreadableFile(f"{len(nested)} of its columns are nested; flatten them at the source")
+    return SourceTable(tuple(schema.names), partial(_parquet_chunks, path), lambda: rows)
+
+
+def _parquet_chunks(path: Path, wanted: tuple[str, ...]) -> Iterator[Callable[[], Chunk]]:
+    with pq.ParquetFile(path) as opened:
+        try:
+            for batch in opened.iter_batches(_PARQUET_ROWS, columns=list(wanted)):
+                yield partial(_parquet_chunk, batch, wanted)
+        except (pa.ArrowException, OSError):
+            raise UnreadableFile("the Parquet file is damaged; have it delivered again") from None
+
+
+def _parquet_chunk(batch: pa.RecordBatch, wanted: tuple[str, ...]) -> Chunk:
+    columns = {name: _as_text(batch.column(name)) for name in wanted}
+    return Chunk(columns, np.arange(1, batch.num_rows + 1, dtype=np.int64), (), batch.num_rows)
+
+
+def _as_text(values: pa.Array) -> pa.DictionaryArray:
+    encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
+    kind = encoded.dictionary.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind):
+        texts = encoded.dictionary.cast(pa.string())
+    else:
+        texts = pa.array([_text(value) for value in encoded.dictionary.to_pylist()], pa.string())
+    again = texts.dictionary_encode()
+    return pa.DictionaryArray.from_arrays(again.indices.take(encoded.indices.cast(pa.int32())), again.dictionary)
+
+
+def _text(value: Any) -> str | None:  # noqa: PLR0911 - one line per type reads best
+    """A typed value as text: whole floats without `.0`, times as ISO 8601, midnight of an untimed cell as a date."""
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < _EXACT_FLOAT else repr(value)
+    if isinstance(value, datetime):
+        return value.isoformat(" ")
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return str(value)
+
+
+def open_jsonl(path: Path) -> SourceTable:
+    """One JSON object per line; the header is every key met in the file, in order of first appearance."""
+    keys: dict[str, None] = {}
+    for chunk in _json_records(path):
+        for record in chunk:
+            if isinstance(record, dict):
+                keys.update(dict.fromkeys(record))
+        if len(keys) > MAX_COLUMNS:
+            raise UnreadableFile(f"its objects have more than {MAX_COLUMNS:,} different keys; that is no feed")
+    return SourceTable(tuple(keys), partial(_json_chunks, path), partial(_count_json, path))
+
+
+def _count_json(path: Path) -> int:
+    return sum(len(chunk) for chunk in _json_records(path))
+
+
+def _json_records(path: Path) -> Iterator[list[dict[str, str | None] | BrokenRow]]:
+    with path.open("rb") as opened:
+        if not opened.read(1):
+            raise UnreadableFile("it is empty (0 bytes); deliver the feed as CSV with its header when it has no rows")
+    number = 0
+    with path.open(encoding="utf-8-sig", newline="\n") as opened:
+        try:
+            while lines := list(islice(opened, _JSON_ROWS)):
+                number += len(lines)
+                yield [_json_record(line) for line in lines if line.strip()]
+        except UnicodeDecodeError:
+            raise UnreadableFile(f"it is not UTF-8 text (after line {number})") from None
+
+
+def _json_record(line: str) -> dict[str, str | None] | BrokenRow:
+    if "\0" in line:
+        return BrokenRow(0, "broken line: NUL byte")
+    try:
+        record = json.loads(
+            line, object_pairs_hook=_distinct_keys, parse_int=str, parse_float=str, parse_constant=str
+        )
+    except (ValueError, RecursionError):
+        return BrokenRow(0, "broken line: not a JSON object")
+    if not isinstance(record, dict):
+        return BrokenRow(0, "broken line: not a JSON object")
+    if any(isinstance(value, dict | list) for value in record.values()):
+        return BrokenRow(0, "broken line: nested value")
+    return {key.strip(): value if value is None or isinstance(value, str) else _text(value) for key, value in record.items()}
+
+
+def _distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) != len(pairs):
+        raise ValueError("a key twice")
+    return record
+
+
+def _json_chunks(path: Path, wanted: tuple[str, ...]) -> Iterator[Callable[[], Chunk]]:
+    for records in _json_records(path):
+        yield partial(_chunk_of_objects, records, wanted)
+
+
+def _chunk_of_objects(records: Sequence[dict[str, str | None] | BrokenRow], wanted: tuple[str, ...]) -> Chunk:
+    broken = tuple(BrokenRow(at, row.reason) for at, row in enumerate(records, 1) if isinstance(row, BrokenRow))
+    rows = np.array([at for at, row in enumerate(records, 1) if not isinstance(row, BrokenRow)], np.int64)
+    whole = [row for row in records if not isinstance(row, BrokenRow)]
+    columns = {name: text_column([_clean(row.get(name)) for row in whole]) for name in wanted}
+    return Chunk(columns, rows, broken, len(records))
+
+
+def _clean(value: str | None) -> str | None:
+    return value.encode("utf-8", "replace").decode() if value else None
+
+
+def open_excel(path: Path, sheet: str | None = None) -> SourceTable:
+    """The first sheet, or the one of that name; the first row that isn't blank is the header."""
+    _refuse_bombs(path)
+    rows = _sheet_rows(path, sheet)
+    start = next((at for at, row in enumerate(rows) if any(_text(cell) for cell in row)), None)
+    if start is None:
+        raise UnreadableFile("its sheet is empty and has no header")
+    header = tuple((_text(cell) or "").strip() for cell in rows[start])
+    if len(header) > MAX_COLUMNS:
+        raise UnreadableFile(f"its header has {len(header):,} columns, more than {MAX_COLUMNS:,}; that is no feed")
+    body = [texts for texts in ([_text(cell) or None for cell in row] for row in rows[start + 1 :]) if any(texts)]
+    return SourceTable(header, partial(_excel_chunks, header, body), lambda: len(body))
+
+
+def _refuse_bombs(path: Path) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            inflated = sum(member.file_size for member in archive.infolist())
+    except (zipfile.BadZipFile, OSError):
+        raise UnreadableFile("it is not an Excel workbook (.xlsx), or is cut short; have it delivered again") from None
+    if inflated > _BOMB_BYTES or inflated > max(_BOMB_RATIO * path.stat().st_size, 1 << 26):
+        raise UnreadableFile("it inflates out of all proportion; that is no workbook")
+
+
+def _sheet_rows(path: Path, sheet: str | None) -> list[list[Any]]:
+    try:
+        with load_workbook(str(path)) as workbook:
+            names = workbook.sheet_names
+            if sheet is not None and sheet not in names:
+                raise UnreadableFile(f"it has no sheet {sheet!r}")
+            return workbook.get_sheet_by_name(sheet or names[0]).to_python(skip_empty_area=False)
+    except (CalamineError, OSError, IndexError):
+        raise UnreadableFile("it is not a readable Excel workbook; have it delivered again") from None
+
+
+def _excel_chunks(
+    header: tuple[str, ...], body: Sequence[Sequence[str | None]], wanted: tuple[str, ...]
+) -> Iterator[Callable[[], Chunk]]:
+    def build() -> Chunk:
+        columns = {name: text_column([row[header.index(name)] for row in body]) for name in wanted}
+        return Chunk(columns, np.arange(1, len(body) + 1, dtype=np.int64), (), len(body))
+
+    yield build
