@@ -45,7 +45,7 @@ def _signs(course: Course, day: int, in_crs: bool, round_time: time) -> dict[str
     }
     if not in_crs:
         return signs
-    # Symptoms ease off on the last day, and the first round of a day is the worst one, so that each symptom shows daily.
+    # Symptoms ease off on the last day; before, the first rounds of a day are the worst.
     worst = day == course.crs_start or (day < course.crs_end and round_time in _ROUNDS[:2])
     if patient.flag("crs_fever") and worst:
         signs["temperature"] = chance.uniform(38.5, 39.4 + 0.2 * patient.crs_grade)
@@ -67,9 +67,7 @@ def encounters(course: Course) -> list[Row]:
     if patient.hsct_day is not None:
         stays.append(("ward", patient.hsct_day - 9, min(patient.hsct_day + 30, patient.last_day)))
     inpatient_days = {day for _, first, last in stays for day in range(first, last + 1)}
-    clinic_days = [
-        day for day in course.visit_days if day not in inpatient_days and day != patient.death_day
-    ]
+    clinic_days = [day for day in course.visit_days if day not in inpatient_days and day != patient.death_day]
     stays += [("outpatient", day, day) for day in clinic_days]
     rows = []
     for number, (unit, first, last) in enumerate(sorted(stays, key=lambda stay: (stay[1], stay[0])), start=1):
@@ -86,7 +84,7 @@ def encounters(course: Course) -> list[Row]:
 
 
 def adverse_events(course: Course) -> list[Row]:
-    """What the physicians recorded: CRS with its symptoms, other events after the cells, events after transplantation."""
+    """What the physicians recorded: CRS with its symptoms, other events after the cells, then after transplantation."""
     return _cart_events(course) + _transplant_events(course)
 
 
@@ -179,17 +177,14 @@ def follow_ups(course: Course) -> list[Row]:
     for day in course.visit_days:
         dead = day == patient.death_day
         relapse = patient.relapse_day if course.relapsed(day) else None
-        if relapse is not None:
-            status = "relapse"
-        else:
-            status = "remission" if course.in_remission(day) else "not_assessed"
+        without_relapse = "remission" if course.in_remission(day) else "not_assessed"
         rows.append(
             {
                 "visited_on": patient.on(day).isoformat(),
                 "vital_status": "dead" if dead else "alive",
                 "death_on": patient.on(day).isoformat() if dead else "",
                 "cause_of_death": patient.text("death_cause") if dead else "",
-                "disease_status": status,
+                "disease_status": without_relapse if relapse is None else "relapse",
                 "relapse_on": "" if relapse is None else patient.on(relapse).isoformat(),
                 "relapse_site": "" if relapse is None else course.relapse_site,
             }

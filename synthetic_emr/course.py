@@ -105,7 +105,7 @@ def _discharge_day(patient: CohortPatient, crs_end: int) -> int:
 
 
 def _marrow_days(patient: CohortPatient, chance: random.Random) -> tuple[int, ...]:
-    """Every 3 to 5 days for four weeks, then weekly and monthly; the days that decide an outcome are always among them."""
+    """Every 3 to 5 days for four weeks, then weekly and monthly; days that decide an outcome are always among them."""
     decisive = patient.cr_day or patient.failure_day
     if decisive is None:
         raise ValueError(f"{patient.patient_id}: neither a remission nor a treatment failure day; mend the cohort file")

@@ -72,7 +72,9 @@ def diagnoses(course: Course) -> list[Row]:
         }
     ]
     if chance.random() < 0.25:
-        code, description = chance.choice([("D50.9", "Iron deficiency anaemia"), ("B18.1", "Chronic viral hepatitis B")])
+        code, description = chance.choice(
+            [("D50.9", "Iron deficiency anaemia"), ("B18.1", "Chronic viral hepatitis B")]
+        )
         rows.append(
             {
                 "diagnosed_on": patient.on(-20).isoformat(),
@@ -90,7 +92,7 @@ def _line_plan(patient: CohortPatient) -> list[tuple[str, str]]:
     lines = int(patient.text("n_prev_chemo"))
     refractory, relapsed = patient.flag("refractory"), patient.flag("relapsed")
     if not relapsed:
-        return [("induction", "no_remission")] + [("salvage", "no_remission")] * (lines - 1)
+        return [("induction", "no_remission"), *[("salvage", "no_remission")] * (lines - 1)]
     by_mrd = patient.patient_id in traits.MRD_PERSISTENT_LINES | traits.MRD_PERSISTENT_SERIES
     plan = [("induction", "complete_remission")]
     if refractory and not by_mrd:
@@ -103,7 +105,7 @@ def _line_plan(patient: CohortPatient) -> list[tuple[str, str]]:
     last = "" if patient.patient_id in traits.RELAPSE_SHOWN_BY_MARROW else "relapse"
     if lines == 1:
         return [("induction", last)]
-    return plan[: lines - 1] + [("salvage" if lines > 2 else "consolidation", last)]
+    return [*plan[: lines - 1], ("salvage" if lines > 2 else "consolidation", last)]
 
 
 def prior_therapies(course: Course) -> list[Row]:
@@ -203,7 +205,7 @@ def _qpcr_row(course: Course, day: int, negative: bool, share: float) -> Row:
 
 
 def _earlier_mrd(course: Course) -> list[Row]:
-    """MRD before admission: persistent over months for some refractory patients, else a negative and a recent positive."""
+    """MRD before admission: positive for months in some refractory patients, else negative once and positive lately."""
     patient = course.patient
     chance = course.chance("earlier mrd")
     if patient.patient_id in traits.MRD_PERSISTENT_SERIES:
@@ -226,7 +228,8 @@ def extramedullary_assessments(course: Course) -> list[Row]:
         if course.relapsed(day):
             looks |= {(day, site): site == course.relapse_site for site in diseased or quiet}
         elif not course.in_remission(day):
-            looks |= {(day, site): course.residual_sign == "extramedullary" or patient.cr_day is None for site in diseased}
+            resists = course.residual_sign == "extramedullary" or patient.cr_day is None
+            looks |= {(day, site): resists for site in diseased}
         elif day == patient.cr_day or position % 4 == 0:
             looks |= {(day, site): False for site in diseased or quiet}
     return [

@@ -138,7 +138,7 @@ def _parquet(columns: Sequence[str], rows: Sequence[Row]) -> bytes:
 
 def _workbook(columns: Sequence[str], rows: Sequence[Row]) -> bytes:
     # A development dependency: only whoever asks for Excel files needs it.
-    import openpyxl  # type: ignore[import-untyped]
+    import openpyxl
 
     book = openpyxl.Workbook(write_only=True)
     book.properties.created = book.properties.modified = datetime(*_ARCHIVE_TIME)

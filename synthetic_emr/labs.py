@@ -105,7 +105,7 @@ def _row(taken: datetime, test: Test, value: float, specimen: str = "blood") -> 
 
 
 class _Values:
-    """The values of one patient on a day; each test draws from its own chance so that tests don't disturb each other."""
+    """The values of one patient on a day; each test has a source of chance of its own."""
 
     def __init__(self, course: Course) -> None:
         self.course = course

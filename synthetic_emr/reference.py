@@ -47,9 +47,7 @@ def build_reference_extract(
     """
     courses = [plan_course(patient, seed) for patient in read_cohort(cohort)]
     extract: Extract = {
-        feed: [
-            {"patient_id": course.patient.patient_id} | row for course in courses for row in _BUILDERS[feed](course)
-        ]
+        feed: [{"patient_id": course.patient.patient_id} | row for course in courses for row in _BUILDERS[feed](course)]
         for feed in FEEDS
     }
     sort_rows(extract, KEYS)

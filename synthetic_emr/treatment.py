@@ -181,7 +181,7 @@ def _transplant_drugs(course: Course) -> list[_Order]:
 
 
 def procedures(course: Course) -> list[Row]:
-    """Leukapheresis, lumbar punctures, ventilation in the worst CRS, transplantation; for two patients an earlier one."""
+    """Leukapheresis, lumbar punctures, ventilation in the worst CRS, transplantations (two before CAR-T)."""
     patient = course.patient
     done = [("leukapheresis", -16, "peripheral blood mononuclear cells"), ("lumbar_puncture", -3, "")]
     done.append(("lumbar_puncture", 7, ""))

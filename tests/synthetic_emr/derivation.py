@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 
@@ -18,8 +19,12 @@ WINDOW = 90
 FAILURE_FROM = 28
 NEAR = 7
 BASELINE_WINDOW = 30
-CUT_OFF = pd.Timestamp("2018-07-30")
-CTCAE_LIMITS = {"6690-2": [4.0, 3.0, 2.0, 1.0], "751-8": [2.0, 1.5, 1.0, 0.5], "777-3": [100, 75, 50, 25], "718-7": [120, 100, 80]}
+CTCAE_LIMITS = {
+    "6690-2": [4.0, 3.0, 2.0, 1.0],
+    "751-8": [2.0, 1.5, 1.0, 0.5],
+    "777-3": [100, 75, 50, 25],
+    "718-7": [120, 100, 80],
+}
 SYMPTOMS = {
     "fever": "crs_fever",
     "hypotension": "crs_hypotension",
@@ -70,17 +75,17 @@ class Chart:
         return str(first["infused_at"].iloc[0])
 
     @cached_property
-    def day_zero(self) -> pd.Timestamp:
-        return pd.Timestamp(self.infused_at[:10])
+    def day_zero(self) -> date:
+        return date.fromisoformat(self.infused_at[:10])
 
     def day(self, text: str) -> int:
-        return int((pd.Timestamp(text[:10]) - self.day_zero).days)
+        return (date.fromisoformat(text[:10]) - self.day_zero).days
 
     # Baseline
 
     def baseline(self) -> dict[str, object]:
         person = self.rows("patients").iloc[0]
-        born = pd.Timestamp(person["birth_date"])
+        born = date.fromisoformat(person["birth_date"])
         zero = self.day_zero
         age = zero.year - born.year - ((zero.month, zero.day) < (born.month, born.day))
         infusion = self.rows("cart_infusions", course="1", fraction="1").iloc[0]
@@ -104,7 +109,7 @@ class Chart:
             "wbc_1e9_l": self.baseline_leukocytes(),
             "lymphodepletion": "Flu+Cy" if {"fludarabine", "cyclophosphamide"} <= drugs else "non-Flu+Cy",
             "cart_product": "anti-" + infusion["target"],
-            "infusion_date": zero.date().isoformat(),
+            "infusion_date": zero.isoformat(),
         }
 
     def refractory(self) -> bool:
@@ -114,7 +119,9 @@ class Chart:
         if (lines["outcome"] == "mrd_persistent").any():
             return True
         run: list[int] = []
-        for sampled_on, result in sorted(zip(self.rows("mrd_results")["sampled_on"], self.rows("mrd_results")["result"], strict=True)):
+        for sampled_on, result in sorted(
+            zip(self.rows("mrd_results")["sampled_on"], self.rows("mrd_results")["result"], strict=True)
+        ):
             if self.day(sampled_on) > 0:
                 continue
             run = [*run, self.day(sampled_on)] if result == "positive" else []
@@ -130,13 +137,16 @@ class Chart:
         if remissions.empty:
             return False
         since = min(self.day(end) for end in remissions)
-        marrow = any(since <= day <= 0 and value > 5 for day, value in self.marrow().items())
-        blood = any(since <= day <= 0 and value > 0 for day, value in self.blood_blasts().items())
-        sites = any(since <= self.day(row.assessed_on) <= 0 for row in self.rows("extramedullary_assessments", finding="present").itertuples())
+        marrow = any(since <= day <= 0 and value > 5 for day, value in self.marrow.items())
+        blood = any(since <= day <= 0 and value > 0 for day, value in self.blood_blasts.items())
+        sites = any(
+            since <= self.day(row.assessed_on) <= 0
+            for row in self.rows("extramedullary_assessments", finding="present").itertuples()
+        )
         return marrow or blood or sites
 
     def baseline_marrow(self) -> float:
-        days = {day: value for day, value in self.marrow().items() if -BASELINE_WINDOW <= day <= 0}
+        days = {day: value for day, value in self.marrow.items() if -BASELINE_WINDOW <= day <= 0}
         return days[max(days)]
 
     def baseline_sites(self) -> set[str]:
@@ -161,6 +171,7 @@ class Chart:
         frame.loc[frame["unit"] == "g/dL", "number"] *= 10
         return frame[frame["number"].notna()]
 
+    @cached_property
     def blood_blasts(self) -> dict[int, float]:
         frame = self.labs("26446-6")
         return dict(frame.groupby("day")["number"].max())
@@ -177,14 +188,19 @@ class Chart:
 
     # Response
 
+    @cached_property
     def marrow(self) -> dict[int, float]:
         samples = self.rows("marrow_assessments")
         return {self.day(row.sampled_on): float(row.blast_percent) for row in samples.itertuples()}
 
+    @cached_property
     def assessment_days(self) -> list[int]:
-        looked = list(self.rows("marrow_assessments")["sampled_on"]) + list(self.rows("extramedullary_assessments")["assessed_on"])
+        looked = list(self.rows("marrow_assessments")["sampled_on"]) + list(
+            self.rows("extramedullary_assessments")["assessed_on"]
+        )
         return sorted({self.day(on) for on in looked if self.day(on) >= 1})
 
+    @cached_property
     def extramedullary_days(self) -> dict[int, float]:
         found: dict[int, float] = {}
         for row in self.rows("extramedullary_assessments").itertuples():
@@ -193,14 +209,17 @@ class Chart:
         return found
 
     def complete_remission_on(self, day: int) -> bool:
-        marrow, blood, sites = (nearest(days, day) for days in (self.marrow(), self.blood_blasts(), self.extramedullary_days()))
+        marrow, blood, sites = (
+            nearest(days, day) for days in (self.marrow, self.blood_blasts, self.extramedullary_days)
+        )
         return not ((marrow is not None and marrow >= 5) or (blood is not None and blood > 0) or bool(sites))
 
+    @cached_property
     def remission_days(self) -> list[int]:
-        return [day for day in self.assessment_days() if self.complete_remission_on(day)]
+        return [day for day in self.assessment_days if self.complete_remission_on(day)]
 
     def cr_day(self) -> int | None:
-        return next((day for day in self.remission_days() if day <= WINDOW), None)
+        return next((day for day in self.remission_days if day <= WINDOW), None)
 
     def mrd_negative_day(self) -> int | None:
         negative = []
@@ -238,17 +257,17 @@ class Chart:
         cr = self.cr_day()
         if cr is None:
             return None
-        days = [day for day, value in self.marrow().items() if day > cr and value > 5]
-        days += [day for day, value in self.blood_blasts().items() if day > cr and value > 0]
-        days += [day for day, present in self.extramedullary_days().items() if day > cr and present]
+        days = [day for day, value in self.marrow.items() if day > cr and value > 5]
+        days += [day for day, value in self.blood_blasts.items() if day > cr and value > 0]
+        days += [day for day, present in self.extramedullary_days.items() if day > cr and present]
         days += [self.day(on) for on in self.rows("follow_ups")["relapse_on"] if on]
         return min(days, default=None)
 
     def failure_day(self) -> int | None:
-        if self.cr_day() is not None or not self.assessment_days():
+        if self.cr_day() is not None or not self.assessment_days:
             return None
-        later = [day for day in self.assessment_days() if day >= FAILURE_FROM]
-        return later[0] if later else self.assessment_days()[-1]
+        later = [day for day in self.assessment_days if day >= FAILURE_FROM]
+        return later[0] if later else self.assessment_days[-1]
 
     def outcomes(self) -> dict[str, object]:
         visits = self.rows("follow_ups").sort_values("visited_on")
@@ -314,7 +333,9 @@ class Chart:
         gvhd = events[events["term"] == "GVHD"]["grade"]
         roman = {1: "I", 2: "II", 3: "III", 4: "IV"}
         grade = roman[int(gvhd.iloc[0])] if len(gvhd) else ""
-        return {column: int(term in set(events["term"])) for term, column in HSCT_EVENTS.items()} | {"hsct_gvhd_grade": grade}
+        return {column: int(term in set(events["term"])) for term, column in HSCT_EVENTS.items()} | {
+            "hsct_gvhd_grade": grade
+        }
 
 
 def nearest(days: dict[int, float], day: int) -> float | None:
