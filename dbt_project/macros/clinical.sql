@@ -1,0 +1,54 @@
+{#- Small words of the clinical models. -#}
+
+{#- A figure that a clinical rule fixes and the study file does not vary; each has its meaning and source in the seed. -#}
+{% macro rule_constant(name) -%}
+    (select rule_constants.value from {{ ref('rule_constants') }} as rule_constants where rule_constants.name = '{{ name }}')
+{%- endmacro %}
+
+{% macro days_between(earlier, later) -%}
+    date_diff('day', {{ earlier }}, {{ later }})
+{%- endmacro %}
+
+{#- The evidence of one staging row as a list with one entry. -#}
+{% macro evidence_list(prefix='') -%}
+    list_value({{ evidence_struct(prefix) }})
+{%- endmacro %}
+
+{#- One entry of a list of evidence as the four evidence columns. -#}
+{% macro source_columns(entry) -%}
+    {{ entry }}.feed as source_feed, {{ entry }}.extract as source_extract, {{ entry }}.file as source_file, {{ entry }}."row" as source_row
+{%- endmacro %}
+
+{#- Several lists of evidence as one, each source row once, in one order; a missing list adds nothing. -#}
+{% macro merge_evidence(lists) -%}
+    list_sort(list_distinct(
+    {%- for one in lists %} coalesce({{ one }}, []) {{- " || " if not loop.last }}{% endfor -%}
+    ))
+{%- endmacro %}
+
+{#- The order that makes every choice between rows of the same day the same on every night. -#}
+{% macro source_order(prefix='') -%}
+    {{ prefix }}source_extract, {{ prefix }}source_file, {{ prefix }}source_row
+{%- endmacro %}
+
+{#- True where the extracts hold any row of the feed: without it, "none recorded" means nothing. -#}
+{% macro feed_delivered(feed) -%}
+    (exists (select 1 from {{ ref('stg_emr__' ~ feed) }}))
+{%- endmacro %}
+
+{#- Is a measured value surely below (above) a bound? A value read from "<0.1" lies below 0.1 itself. -#}
+{% macro is_below(value, comparator, bound) -%}
+    case
+        when {{ comparator }} = '<' then {{ value }} <= {{ bound }}
+        when {{ comparator }} in ('>', '>=') then false
+        else {{ value }} < {{ bound }}
+    end
+{%- endmacro %}
+
+{% macro is_above(value, comparator, bound) -%}
+    case
+        when {{ comparator }} = '>' then {{ value }} >= {{ bound }}
+        when {{ comparator }} in ('<', '<=') then false
+        else {{ value }} > {{ bound }}
+    end
+{%- endmacro %}

@@ -1,0 +1,77 @@
+-- CTCAE grade of each blood and liver analyte under versions 5 and 6: worst of days 1 to the end of the toxicity window,
+-- beside the baseline grade; treatment-emergent where worse than baseline (no baseline value counts as grade 0). 0 = none.
+-- A patient of unknown sex is graded by the limits of either sex that give the milder grade.
+-- One row per patient, analyte and CTCAE version with a value after the infusion.
+
+with verdicts as (
+    select
+        worst.patient_key,
+        worst.analyte,
+        worst.period,
+        bounds.version,
+        bounds.sex,
+        bounds.grade,
+        case
+            when bounds.direction = 'below' then
+                worst.lowest.value < bounds.bound
+                or (worst.lowest.value = bounds.bound and worst.lowest.comparator_order = 0)
+            else
+                worst.highest.value > bounds.bound
+                or (worst.highest.value = bounds.bound and worst.highest.comparator_order = 1)
+        end as reached,
+        case when bounds.direction = 'below' then worst.lowest.value else worst.highest.value end as worst_value,
+        case when bounds.direction = 'below' then worst.lowest.study_day else -worst.highest.earlier end as worst_day,
+        case when bounds.direction = 'below' then worst.lowest.evidence else worst.highest.evidence end as evidence
+    from {{ ref('int_worst_labs') }} as worst
+    inner join {{ ref('stg_emr__patients') }} as patients on worst.patient_key = patients.patient_key
+    inner join {{ ref('int_lab_bounds') }} as bounds
+        on worst.analyte = bounds.analyte and (patients.sex = bounds.sex or patients.sex is null)
+),
+
+by_sex as (
+    select
+        patient_key,
+        analyte,
+        period,
+        version,
+        sex,
+        coalesce(max(grade) filter (where reached), 0) as grade,
+        any_value(worst_value) as worst_value,
+        any_value(worst_day) as worst_day,
+        any_value(evidence) as evidence
+    from verdicts
+    group by patient_key, analyte, period, version, sex
+),
+
+graded as (
+    select
+        patient_key,
+        analyte,
+        period,
+        version,
+        min(grade) as grade,
+        any_value(worst_value) as worst_value,
+        any_value(worst_day) as worst_day,
+        any_value(evidence) as evidence
+    from by_sex
+    group by patient_key, analyte, period, version
+)
+
+select
+    after_infusion.patient_key,
+    after_infusion.analyte,
+    after_infusion.version,
+    after_infusion.grade as worst_grade,
+    after_infusion.worst_value,
+    after_infusion.worst_day,
+    baseline.grade as baseline_grade,
+    after_infusion.grade > coalesce(baseline.grade, 0) as treatment_emergent,
+    list_value(after_infusion.evidence) as evidence
+from graded as after_infusion
+left join graded as baseline
+    on
+        after_infusion.patient_key = baseline.patient_key
+        and after_infusion.analyte = baseline.analyte
+        and after_infusion.version = baseline.version
+        and baseline.period = 'before'
+where after_infusion.period = 'after'

@@ -1,0 +1,18 @@
+-- Circulating blasts: every blood blast percentage, and whether it shows blasts at all (above 0; "<1" shows none).
+-- One row per lab row of LOINC 26446-6 of an infused patient. Source: paper, CR needs the absence of circulating blasts.
+-- The one scan of the long lab feed that response and relapse need.
+
+select
+    labs.patient_key,
+    cast(labs.collected_at as date) as collected_on,
+    labs.value as blast_percent,
+    {{ is_above('labs.value', 'labs.value_comparator', '0') }} as blasts_present,
+    labs.source_feed,
+    labs.source_extract,
+    labs.source_file,
+    labs.source_row
+from {{ ref('stg_emr__lab_results') }} as labs
+inner join {{ ref('lab_analytes') }} as analytes
+    on labs.loinc = analytes.loinc and analytes.analyte = 'circulating_blasts'
+inner join {{ ref('int_time_zero') }} as time_zero on labs.patient_key = time_zero.patient_key
+where labs.value is not null and labs.collected_at is not null

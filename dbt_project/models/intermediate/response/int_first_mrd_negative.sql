@@ -1,0 +1,27 @@
+-- MRD-negative complete remission: complete remission, and an MRD-negative result on or after the infusion within the
+-- response window. It is reached on the later of the two days. One row per patient who reached it.
+-- Source: paper, CR with MRD negative.
+
+with first_negative as (
+    select
+        mrd.patient_key,
+        mrd.sampled_on,
+        {{ evidence_list('mrd.') }} as evidence
+    from {{ ref('int_mrd_findings') }} as mrd
+    inner join {{ ref('int_time_zero') }} as time_zero on mrd.patient_key = time_zero.patient_key
+    where
+        mrd.counts_as_negative
+        and {{ days_between('time_zero.infusion_date', 'mrd.sampled_on') }} between 0 and {{ study('response.window_days') }}
+    qualify row_number() over (
+        partition by mrd.patient_key order by mrd.sampled_on, mrd.method, {{ source_order('mrd.') }}
+    ) = 1
+)
+
+select
+    remission.patient_key,
+    greatest(remission.complete_remission_date, first_negative.sampled_on) as mrd_negative_date,
+    first_negative.sampled_on as first_negative_sample_on,
+    first_negative.evidence[1] as deciding_row,
+    {{ merge_evidence(['remission.evidence', 'first_negative.evidence']) }} as evidence
+from {{ ref('int_first_complete_remission') }} as remission
+inner join first_negative on remission.patient_key = first_negative.patient_key

@@ -1,0 +1,46 @@
+-- Every sign of leukaemia after the infusion: marrow blasts above 5%, circulating blasts, a site outside the marrow, or a
+-- relapse that a follow-up visit records (dated by its relapse date, else by the visit, flagged `date_is_of_visit`).
+-- One row per source row. Source: paper, definition of relapse.
+
+with findings as (
+    select
+        patient_key,
+        sampled_on as found_on,
+        sampled_on_precision as date_precision,
+        'marrow' as found_in,
+        blast_percent as value,
+        cast(null as varchar) as detail,
+        false as date_is_of_visit,
+        {{ evidence_list() }} as evidence
+    from {{ ref('stg_emr__marrow_assessments') }}
+    where blast_percent > {{ rule_constant('relapse_marrow_blasts_above_percent') }}
+    union all
+    select patient_key, collected_on, 'day', 'blood', blast_percent, null, false, {{ evidence_list() }}
+    from {{ ref('int_circulating_blasts') }}
+    where blasts_present
+    union all
+    select patient_key, assessed_on, assessed_on_precision, 'extramedullary', null, site, false, {{ evidence_list() }}
+    from {{ ref('stg_emr__extramedullary_assessments') }}
+    where finding = 'present'
+    union all
+    select
+        patient_key,
+        coalesce(relapse_on, visited_on),
+        coalesce(relapse_on_precision, visited_on_precision),
+        'follow_up',
+        null,
+        relapse_site,
+        relapse_on is null,
+        {{ evidence_list() }}
+    from {{ ref('stg_emr__follow_ups') }}
+    where disease_status = 'relapse' or relapse_on is not null
+)
+
+select
+    findings.*,
+    {{ days_between('time_zero.infusion_date', 'findings.found_on') }} as study_day
+from findings
+inner join {{ ref('int_time_zero') }} as time_zero on findings.patient_key = time_zero.patient_key
+where
+    findings.found_on > time_zero.infusion_date
+    and findings.found_on <= coalesce({{ data_cutoff() }}, findings.found_on)

@@ -1,0 +1,52 @@
+-- Minimal residual disease, one verdict per result: by flow negative below the study's percentage (where the laboratory
+-- gives no figure, or one that leaves it open such as "<0.1", its own verdict counts); by qPCR the laboratory's verdict,
+-- else any transcript is positive. `turned_negative`: a qPCR negative after an earlier positive of the same target.
+-- `counts_as_negative` is what the paper calls MRD negative. One row per MRD result. Source: paper, definitions.
+
+with verdicts as (
+    select
+        *,
+        case
+            when method = 'flow' then
+                case
+                    when value_percent is null then result
+                    when {{ is_below('value_percent', 'value_percent_comparator', study('response.mrd_negative_below_percent')) }}
+                        then 'negative'
+                    when coalesce(value_percent_comparator, '>') in ('<', '<=') then result
+                    when value_percent_comparator is null
+                        or value_percent >= {{ study('response.mrd_negative_below_percent') }} then 'positive'
+                    else result
+                end
+            when result is not null then result
+            when {{ is_above('value_percent', 'value_percent_comparator', '0') }} then 'positive'
+            when value_percent is not null then 'negative'
+        end as status
+    from {{ ref('stg_emr__mrd_results') }}
+),
+
+with_history as (
+    select
+        *,
+        coalesce(bool_or(status = 'positive') over (
+            partition by patient_key, method, lower(coalesce(target, ''))
+            order by sampled_on
+            range between unbounded preceding and interval 1 day preceding
+        ), false) as was_positive
+    from verdicts
+    where sampled_on is not null and status is not null
+)
+
+select
+    patient_key,
+    sampled_on,
+    method,
+    target,
+    value_percent,
+    status,
+    method = 'qpcr' and status = 'negative' and was_positive as turned_negative,
+    status = 'negative' and (method = 'flow' or was_positive) as counts_as_negative,
+    source_feed,
+    source_extract,
+    source_file,
+    source_row
+from with_history

@@ -1,0 +1,22 @@
+-- A response assessment is a day after the infusion (study day 1 or later) on which marrow or an extramedullary site was
+-- looked at. Blood alone is none. One row per patient and day.
+
+with looked_at as (
+    select patient_key, sampled_on as assessed_on, {{ evidence_struct() }} as evidence
+    from {{ ref('stg_emr__marrow_assessments') }}
+    where blast_percent is not null
+    union all
+    select patient_key, assessed_on, {{ evidence_struct() }} as evidence
+    from {{ ref('stg_emr__extramedullary_assessments') }}
+    where finding is not null
+)
+
+select
+    looked_at.patient_key,
+    looked_at.assessed_on,
+    {{ days_between('time_zero.infusion_date', 'looked_at.assessed_on') }} as study_day,
+    list_sort(list_distinct(list(looked_at.evidence))) as evidence
+from looked_at
+inner join {{ ref('int_time_zero') }} as time_zero on looked_at.patient_key = time_zero.patient_key
+where looked_at.assessed_on > time_zero.infusion_date
+group by looked_at.patient_key, looked_at.assessed_on, time_zero.infusion_date

@@ -1,0 +1,63 @@
+-- Worst grade of each adverse event by phase: events as recorded, and haematologic toxicity graded from laboratory values.
+-- Where the study derives CRS, the CRS row carries the derived grade. An event of the phase "hsct" in a patient without a
+-- transplant after the infusion keeps its row, flagged `without_transplant`. One row per patient, term and phase.
+
+with crs_rule as (
+    select '{{ study('rules.crs') }}' as name
+),
+
+rated as (
+    select
+        events.patient_key,
+        events.phase,
+        events.term,
+        events.parent_term,
+        events.grade,
+        events.grading_scale,
+        events.study_day,
+        events.without_transplant,
+        {{ evidence_list('events.') }} as evidence
+    from {{ ref('int_recorded_adverse_events') }} as events
+    cross join crs_rule
+    where crs_rule.name = 'recorded' or coalesce(events.concept, '') <> 'crs' or events.phase <> 'cart'
+    union all
+    select
+        crs.patient_key,
+        'cart',
+        'CRS',
+        null,
+        crs.crs_grade,
+        crs.grading_scale,
+        {{ days_between('time_zero.infusion_date', 'crs.crs_onset_date') }},
+        false,
+        crs.evidence
+    from {{ ref('int_crs_by_rule') }} as crs
+    inner join {{ ref('int_time_zero') }} as time_zero on crs.patient_key = time_zero.patient_key
+    where crs.chosen and crs.rule_set <> 'recorded' and crs.crs_grade > 0
+    union all
+    select
+        patient_key,
+        'cart',
+        'hematologic toxicity',
+        null,
+        worst_grade,
+        'CTCAE{{ study('rules.ctcae') }}',
+        first_study_day,
+        false,
+        evidence
+    from {{ ref('int_hematologic_toxicity') }}
+    where worst_grade > 0
+)
+
+select
+    patient_key,
+    phase,
+    term,
+    first(parent_term order by coalesce(grade, 0) desc, study_day, parent_term) as parent_term,
+    cast(max(grade) as integer) as worst_grade,
+    first(grading_scale order by coalesce(grade, 0) desc, study_day, grading_scale) as grading_scale,
+    cast(min(study_day) as integer) as first_study_day,
+    bool_and(without_transplant) as without_transplant,
+    list_sort(list_distinct(flatten(list(evidence)))) as evidence
+from rated
+group by patient_key, phase, term
