@@ -1,0 +1,12 @@
+{{ config(severity='warn', meta={
+    'kahn': 'conformance',
+    'action': 'Values in this unit are not used: add the unit to the seed lab_units, or map it in the source profile.',
+    'dagster': {'ref': {'name': 'stg_emr__lab_results'}},
+}) }}
+-- Every unit of an analyte that the models read can be converted.
+select analytes.analyte, labs.unit, count(*) as n_rows
+from {{ ref('stg_emr__lab_results') }} as labs
+inner join {{ ref('lab_analytes') }} as analytes on labs.loinc = analytes.loinc
+{{ unit_join() }}
+where labs.unit is not null and units.factor is null
+group by analytes.analyte, labs.unit
