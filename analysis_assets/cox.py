@@ -27,6 +27,8 @@ MAX_ITERATIONS: Final = 50
 MAX_HALVINGS: Final = 30
 # Twice the log-likelihood is judged; a step that changes it by less is below any printed digit.
 TOLERANCE: Final = 1e-11
+# Newton's steps shrink quadratically: after one below this the next is below rounding.
+STEP_TOLERANCE: Final = 1e-7
 # Firth's steps are cut to this length per coefficient, as in coxphf and logistf, because the penalised likelihood is
 # not concave far from its maximum.
 MAX_FIRTH_STEP: Final = 5.0
@@ -355,9 +357,9 @@ def maximise(
             break
         step = inverse(current.information) @ current.score
         beta, following = _halved(likelihood, beta, step, current)
-        converged = 2 * abs(following.log_likelihood - current.log_likelihood) <= TOLERANCE * (
-            1 + abs(current.log_likelihood)
-        )
+        gain = 2 * abs(following.log_likelihood - current.log_likelihood)
+        settled = gain <= TOLERANCE * (1 + abs(current.log_likelihood))
+        converged = settled and float(np.abs(step).max()) < STEP_TOLERANCE
         current = following
     covariance = inverse(current.information)
     std_error = np.sqrt(np.diag(covariance))
