@@ -1,7 +1,7 @@
 """Finds the patients' own identifiers where they don't belong: in values, comments, file and column names.
 
 What is known is what the extract's patients files say: patient id, name, national id, phone, address. Matching works on
-distinct texts, by words (Latin) or characters (Chinese), plus a sliding window for long numbers, so that the cost does
+distinct texts, by words (Latin) or characters (Chinese), plus a sliding window for long ones that hide inside a word, so that the cost does
 not grow with patients times cells.
 """
 
@@ -26,7 +26,7 @@ _MIN_WORD = 4
 _MIN_CJK = 2
 _MIN_LONG_NUMBER = 7
 _MIN_LONG_CODE = 6
-_MIN_NUMBER_IN_NUMBERS = 9
+_MIN_LONG_WORD = 8
 _PLAIN_NUMBER = r"^[<>≤≥=~]{0,2}\s*[-+]?\d{1,8}([.,]\d{1,8})?([eE][-+]?\d{1,2})?\s*%?$"
 _PLAIN_TIME = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?$"
 _LOINC = r"^\d{1,5}-\d$"
@@ -46,7 +46,8 @@ class KnownIdentifiers:
         """Takes the identifiers as they stand; those too short to tell from ordinary words are not looked for."""
         self._phrases: set[tuple[str, ...]] = set()
         self._lengths: dict[str, set[int]] = defaultdict(set)
-        self._long: dict[int, set[str]] = defaultdict(set)
+        self._long: set[str] = set()
+        self._long_lengths: dict[str, set[int]] = defaultdict(set)
         for identifier in identifiers:
             self._add(identifier)
 
@@ -58,7 +59,9 @@ class KnownIdentifiers:
             self._lengths[tokens[0]].add(len(tokens))
         squeezed = _SQUEEZED_AWAY.sub("", folded)
         if _is_long(squeezed):
-            self._long[len(squeezed)].add(squeezed)
+            for form in (folded, squeezed):
+                self._long.add(form)
+                self._long_lengths[form[:_MIN_LONG_CODE]].add(len(form))
 
     def __bool__(self) -> bool:
         """True when there is anything to look for."""
@@ -105,9 +108,9 @@ class KnownIdentifiers:
         yield from self._windows(folded)
 
     def _windows(self, text: str) -> Iterator[tuple[int, int]]:
-        for length, numbers in self._long.items():
-            for start in range(len(text) - length + 1):
-                if text[start : start + length] in numbers:
+        for start in range(len(text) - _MIN_LONG_CODE + 1):
+            for length in self._long_lengths.get(text[start : start + _MIN_LONG_CODE], ()):
+                if text[start : start + length] in self._long:
                     yield start, start + length
 
 
@@ -121,4 +124,4 @@ def _is_long(squeezed: str) -> bool:
     if squeezed.isdigit():
         return len(squeezed) >= _MIN_LONG_NUMBER
     has_digit = any(sign.isdigit() for sign in squeezed)
-    return has_digit and len(squeezed) >= _MIN_LONG_CODE and not _CJK.search(squeezed)
+    return len(squeezed) >= (_MIN_LONG_CODE if has_digit or _CJK.search(squeezed) else _MIN_LONG_WORD)

@@ -267,7 +267,7 @@ class _Written:
         self.rejected += [(row + offset, reason, content) for row, reason, content in shaped.rejected]
         self.masked += [(column, row + offset) for column, row in shaped.masked]
         for patient, identity in shaped.identities.items():
-            if self.identities.setdefault(patient, identity) != identity:
+            if not identity or self.identities.setdefault(patient, identity) != identity:
                 self.identity_conflicts.add(patient)
         position = shaped.accepted.schema.get_field_index("source_row")
         numbered = pc.add(shaped.accepted.column(position), offset)
@@ -409,7 +409,7 @@ def _content(record: Mapping[str, Any]) -> str:
 
 
 def _identities(load: _Load, source: Mapping[str, pa.DictionaryArray]) -> dict[str, str]:
-    """For `patients` only: who each row says the patient is, as a hash, to find one id given to two people."""
+    """For `patients` only: who each row says the patient is, as a hash; empty where one id stands for two people."""
     removed = [c.name for c in load.feed.columns if c.verb is Verb.REMOVE and c.name in source]
     if not removed or "patient_id" not in source:
         return {}
