@@ -1,6 +1,6 @@
 -- Fusion genes and mutations of the disease, from findings up to the infusion or without a date; a gene goes by any of
--- its names (seed genes). A gene of its own column is known only where it was tested; another fusion (mutation) is
--- absent where fusions (mutations) were tested and none other was found. Positive beats negative.
+-- its names (seed genes). A column is known only where a gene of it was tested: a gene that no row names is unknown, not
+-- absent, and "another" fusion (mutation) is absent only where at least one other was looked for. Positive beats negative.
 -- One row per patient with an infusion and a readable molecular finding.
 with findings as (
     select
@@ -26,16 +26,10 @@ select
     patient_key,
     string_agg(distinct gene, '; ' order by gene) filter (where kind = 'fusion' and is_positive) as fusion_gene,
     bool_or(is_positive) filter (where covariate = 'bcr_abl1') as bcr_abl1,
-    case
-        when count(*) filter (where kind = 'fusion') > 0
-            then count(*) filter (where covariate = 'other_fusion_gene' and is_positive) > 0
-    end as other_fusion_gene,
+    bool_or(is_positive) filter (where covariate = 'other_fusion_gene') as other_fusion_gene,
     bool_or(is_positive) filter (where covariate = 'sh2b3') as sh2b3,
     bool_or(is_positive) filter (where covariate = 'pax5') as pax5,
-    case
-        when count(*) filter (where kind = 'mutation') > 0
-            then count(*) filter (where covariate = 'other_mutation' and is_positive) > 0
-    end as other_mutation,
+    bool_or(is_positive) filter (where covariate = 'other_mutation') as other_mutation,
     string_agg(distinct gene, '; ' order by gene)
         filter (where covariate = 'other_mutation' and is_positive) as other_mutations,
     list(evidence order by evidence) as evidence
