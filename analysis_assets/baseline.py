@@ -62,6 +62,9 @@ RESPONSE_TIME_COLUMNS: Final[Mapping[str, Kind]] = MappingProxyType(
         "note": "text",
     }
 )
+RESPONSE_TIME_DISTRIBUTION_COLUMNS: Final[Mapping[str, Kind]] = MappingProxyType(
+    {"endpoint": "text", "time_days": "figure", "n": "count", "convention": "text"}
+)
 FOLLOW_UP_COLUMNS: Final[Mapping[str, Kind]] = MappingProxyType(
     {
         "method": "text",
@@ -164,6 +167,21 @@ def response_times(inputs: StudyInputs, study: Study) -> pd.DataFrame:
             continue
         rows.append({**row, **_continuous(_summary_of(days), days)})
     return table(rows, RESPONSE_TIME_COLUMNS, study.conventions)
+
+
+def response_time_distribution(inputs: StudyInputs, study: Study) -> pd.DataFrame:
+    """Return one row per response and day from the infusion with the patients who reached it on that day."""
+    rows: list[Row] = []
+    for endpoint in RESPONSE_TIME_ENDPOINTS:
+        try:
+            days = inputs.event_times(endpoint)
+        except NotComputableError:
+            continue
+        rows.extend(
+            {"endpoint": endpoint, "time_days": day, "n": round(n)}
+            for day, n in zip(days.value.tolist(), days.weight.tolist(), strict=True)
+        )
+    return table(rows, RESPONSE_TIME_DISTRIBUTION_COLUMNS, study.conventions)
 
 
 def follow_up_summary(inputs: StudyInputs, study: Study) -> pd.DataFrame:

@@ -170,3 +170,25 @@ def reference_marts() -> Marts:
 
 
 ROMAN = "list_position(['I', 'II', 'III', 'IV', 'V'], {})"
+
+
+def resized_marts(n: int) -> Marts:
+    """The reference cohort cut to its first ``n`` patients, or repeated with other follow-up times to make ``n``."""
+    marts = reference_marts()
+    run = marts.connection.execute
+    copies = -(-n // 39)
+    run("create temp table numbered as select *, row_number() over (order by patient_key) as nth from marts.patients")
+    run(f"""
+        create temp table chosen as
+        select patient_key, patient_key || '-' || copy as new_key, copy * 39 + nth as place, copy
+        from numbered cross join range({copies}) as copies(copy)
+        where copy * 39 + nth <= {n}
+    """)
+    for table in ("patients", "outcomes", "adverse_events"):
+        shift = ""
+        if table == "outcomes":
+            shift = ", case when kind = 'binary' then time_days else time_days + 37 * copy end as time_days"
+        run(f"create temp table copied as select t.*, c.new_key, c.copy from marts.{table} as t join chosen as c using (patient_key)")
+        run(f"create or replace table marts.{table} as select * exclude (new_key, copy) replace (new_key as patient_key{shift}) from copied")
+        run("drop table copied")
+    return marts
