@@ -9,12 +9,19 @@
     case when substr({{ text }}, 5, 1) = '-' then try_cast({{ text }} as timestamp) end
 {%- endmacro %}
 
+{#- A month or year that has begun by the cut-off is not imputed past it; one that lies wholly after it stays after it. -#}
 {% macro read_partial_day(text) -%}
     case
-        when regexp_full_match({{ text }}, '\d{4}-\d{2}')
-            then least(try_cast({{ text }} || '-15' as date), {{ data_cutoff() }})
-        when regexp_full_match({{ text }}, '\d{4}')
-            then least(try_cast({{ text }} || '-07-01' as date), {{ data_cutoff() }})
+        when regexp_full_match({{ text }}, '\d{4}-\d{2}') then {{ impute_day(text, '-01', '-15') }}
+        when regexp_full_match({{ text }}, '\d{4}') then {{ impute_day(text, '-01-01', '-07-01') }}
+    end
+{%- endmacro %}
+
+{% macro impute_day(text, first, middle) -%}
+    case
+        when try_cast({{ text }} || '{{ middle }}' as date) > {{ data_cutoff() }}
+            and try_cast({{ text }} || '{{ first }}' as date) <= {{ data_cutoff() }} then {{ data_cutoff() }}
+        else try_cast({{ text }} || '{{ middle }}' as date)
     end
 {%- endmacro %}
 
