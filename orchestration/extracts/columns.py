@@ -27,9 +27,7 @@ def text_column(values: list[str | None]) -> pa.DictionaryArray:
     return pa.array(values, pa.string()).dictionary_encode()
 
 
-def map_distinct(
-    column: pa.DictionaryArray, change: Callable[[pa.StringArray], pa.StringArray]
-) -> pa.DictionaryArray:
+def map_distinct(column: pa.DictionaryArray, change: Callable[[pa.StringArray], pa.StringArray]) -> pa.DictionaryArray:
     """Applies `change` to the distinct texts only; a text may become NULL or equal to another."""
     if len(column.dictionary) == 0:
         return column
@@ -52,7 +50,8 @@ def stripped(texts: pa.StringArray) -> pa.StringArray:
 
 def missing(column: pa.DictionaryArray) -> npt.NDArray[np.bool_]:
     """True where the column is NULL."""
-    return column.indices.is_null().to_numpy(zero_copy_only=False)
+    absent: npt.NDArray[np.bool_] = column.indices.is_null().to_numpy(zero_copy_only=False)
+    return absent
 
 
 def rows_where(column: pa.DictionaryArray, marked: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
@@ -61,4 +60,5 @@ def rows_where(column: pa.DictionaryArray, marked: npt.NDArray[np.bool_]) -> npt
         return np.zeros(len(column), np.bool_)
     indices = column.indices
     filled = pc.fill_null(indices, 0).to_numpy(zero_copy_only=False)
-    return marked[filled] & ~missing(column)
+    rows: npt.NDArray[np.bool_] = marked[filled] & ~missing(column)
+    return rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from orchestration.extracts.errors import ExtractError, ExtractRefused
 from orchestration.extracts.feeds import FEEDS
 from orchestration.extracts.lake import Lake
 from orchestration.extracts.profiles import SourceProfile, TableProfile
-from orchestration.extracts.readers import SourceTable, UnreadableFile, file_format, open_table
+from orchestration.extracts.readers import SourceTable, UnreadableFileError, file_format, open_table
 
 MANIFEST = "manifest.json"
 Mode = Literal["snapshot", "delta"]
@@ -133,7 +134,9 @@ def read_delivery(extract: ExtractFolder, profile: SourceProfile) -> Delivery:
     for feed, own in files.items():
         endings = sorted({file_format(each.path.name) or "" for each in own})
         if len(endings) > 1 and len({each.table for each in own}) == 1:
-            raise _refused(extract, f"feed {feed} comes as {' and '.join(endings)}; deliver each feed in exactly one format")
+            raise _refused(
+                extract, f"feed {feed} comes as {' and '.join(endings)}; deliver each feed in exactly one format"
+            )
     system = (manifest.source_system if manifest else "") or profile.source_system
     ordered = {feed: tuple(files[feed]) for feed in FEEDS if feed in files}
     return Delivery(extract, manifest.mode if manifest else "snapshot", system, ordered, tuple(unknown))
@@ -151,18 +154,23 @@ def check_delivery(extract: ExtractFolder, profile: SourceProfile, lake: Lake | 
     _check_listed_files(extract, listed.values())
     _check_required(delivery)
     known = {(row.file, row.sha256, row.profile_sha256): row.rows for row in lake.ledger()} if lake else {}
-    for feed, files in delivery.files.items():
-        for source in files:
-            rows = known.get((source.path.name, file_sha256(source.path), profile.sha256))
-            if rows is None:
-                rows = count_source_rows(extract, source)
-            entry = listed.get(source.path.name)
-            if entry is not None and entry.rows != rows:
-                raise _refused(
-                    extract,
-                    f"{source.path.name} has {rows} rows, the manifest says {entry.rows} ({feed}); have it delivered again",
-                )
+    rows_by_file: dict[str, int] = {}
+    for source in itertools.chain.from_iterable(delivery.files.values()):
+        rows = known.get((source.path.name, file_sha256(source.path), profile.sha256))
+        rows_by_file[source.path.name] = count_source_rows(extract, source) if rows is None else rows
+    for entry in listed.values():
+        _check_figures(extract, entry, rows_by_file.get(entry.path, entry.rows))
     return delivery
+
+
+def _check_figures(extract: ExtractFolder, entry: ManifestFile, rows: int) -> None:
+    if entry.rows != rows:
+        why = f"{entry.path} has {rows} rows, the manifest says {entry.rows}; have it delivered again"
+        raise _refused(extract, why)
+    found = file_sha256(extract.path / entry.path)
+    if found != entry.sha256.lower():
+        why = f"{entry.path} has SHA-256 {found} but the manifest says {entry.sha256.lower()}; have it delivered again"
+        raise _refused(extract, why)
 
 
 def count_source_rows(extract: ExtractFolder, source: SourceFile) -> int:
@@ -171,7 +179,7 @@ def count_source_rows(extract: ExtractFolder, source: SourceFile) -> int:
         table = open_source(source)
         check_header(source, table.header)
         return table.count_rows()
-    except UnreadableFile as problem:
+    except UnreadableFileError as problem:
         raise refused_file(extract, source, problem) from None
 
 
@@ -182,19 +190,19 @@ def open_source(source: SourceFile) -> SourceTable:
 
 
 def check_header(source: SourceFile, header: tuple[str, ...]) -> None:
-    """UnreadableFile when a key column is missing or a column of the feed stands there twice."""
+    """UnreadableFileError when a key column is missing or a column of the feed stands there twice."""
     feed = source.table.target
     for column in feed.columns:
         if header.count(column.name) > 1:
-            raise UnreadableFile(f"its header has the column {column.name!r} {header.count(column.name)} times")
+            raise UnreadableFileError(f"its header has the column {column.name!r} {header.count(column.name)} times")
     absent = [column.name for column in feed.key_columns if column.name not in header]
     if absent:
         near = get_close_matches(absent[0], [name.casefold() for name in header], 1, _LOOKALIKE)
         hint = f"; nearest is {near[0]!r}: rename it, or map it in a source profile" if near else ""
-        raise UnreadableFile(f"its key column {absent[0]!r} is missing from the header{hint}")
+        raise UnreadableFileError(f"its key column {absent[0]!r} is missing from the header{hint}")
 
 
-def refused_file(extract: ExtractFolder, source: SourceFile, problem: UnreadableFile) -> ExtractRefused:
+def refused_file(extract: ExtractFolder, source: SourceFile, problem: UnreadableFileError) -> ExtractRefused:
     """The refusal of an extract for one of its files."""
     return _refused(extract, f"{source.path.name}: {problem}")
 
@@ -229,7 +237,8 @@ def _manifest(extract: ExtractFolder) -> Manifest | None:
         raise _refused(extract, f"{MANIFEST} is not readable JSON; have it delivered again") from None
     if manifest.extract_date is not None and manifest.extract_date != extract.date:
         raise _refused(
-            extract, f"{MANIFEST} says extract_date {manifest.extract_date}, the folder says {extract.name}; mend one of them"
+            extract,
+            f"{MANIFEST} says extract_date {manifest.extract_date}, the folder says {extract.name}; mend one of them",
         )
     return manifest
 
@@ -244,17 +253,9 @@ def _check_listed_files(extract: ExtractFolder, entries: Iterable[ManifestFile])
             raise _refused(extract, f"{MANIFEST} lists an unknown feed for {entry.path}{hint}")
         path = extract.path / entry.path
         if not path.is_file():
-            raise _refused(
-                extract,
-                f"{entry.path} is listed in {MANIFEST} with {entry.rows} rows but isn't there (0 rows); deliver it again",
-            )
+            why = f"{entry.path} is listed in {MANIFEST} with {entry.rows} rows but isn't there (0 rows); deliver it"
+            raise _refused(extract, why)
         _refuse_links(extract, path)
-        found = file_sha256(path)
-        if found != entry.sha256.lower():
-            raise _refused(
-                extract,
-                f"{entry.path} has SHA-256 {found}, {MANIFEST} says {entry.sha256.lower()}; have it delivered again",
-            )
 
 
 def _check_required(delivery: Delivery) -> None:

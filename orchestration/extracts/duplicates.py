@@ -18,7 +18,7 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {"threads": 2, "mem
 
 
 def conflicting_rows(lake_file: Path, feed: Feed, patients: Collection[str] = ()) -> npt.NDArray[np.int64]:
-    """The `source_row` of every row whose key occurs again with other content, or whose `patient_key` is in `patients`."""
+    """The `source_row` of every row whose key stands for two contents or whose `patient_key` is in `patients`."""
     keys = ", ".join(f'"{column.lake_name}"' for column in feed.key_columns)
     with duckdb.connect(":memory:", config=_SETTINGS) as connection:
         repeated = _repeated_hashes(connection, lake_file, keys)
@@ -46,9 +46,7 @@ def conflicting_rows(lake_file: Path, feed: Feed, patients: Collection[str] = ()
     return np.asarray(found["source_row"], np.int64)
 
 
-def _repeated_hashes(
-    connection: duckdb.DuckDBPyConnection, lake_file: Path, keys: str
-) -> npt.NDArray[np.uint64]:
+def _repeated_hashes(connection: duckdb.DuckDBPyConnection, lake_file: Path, keys: str) -> npt.NDArray[np.uint64]:
     """Hashes of keys that occur more than once: 8 bytes a row, sorted in place, whatever the file's length."""
     hashes = np.empty(pq.read_metadata(lake_file).num_rows, np.uint64)
     filled = 0

@@ -1,8 +1,8 @@
 """Finds the patients' own identifiers where they don't belong: in values, comments, file and column names.
 
 What is known is what the extract's patients files say: patient id, name, national id, phone, address. Matching works on
-distinct texts, by words (Latin) or characters (Chinese), plus a sliding window for long ones that hide inside a word, so that the cost does
-not grow with patients times cells.
+distinct texts, by words (Latin) or characters (Chinese), plus a sliding window for long ones hidden in a word, so
+that the cost does not grow with patients times cells.
 """
 
 from __future__ import annotations

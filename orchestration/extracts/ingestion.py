@@ -44,7 +44,7 @@ from orchestration.extracts.identifiers import MASK, KnownIdentifiers
 from orchestration.extracts.lake import REJECTED_SCHEMA, Lake, LedgerRow, delivery_of, notes_text
 from orchestration.extracts.profiles import SourceProfile
 from orchestration.extracts.pseudonymise import Pseudonymiser
-from orchestration.extracts.readers import Chunk, SourceTable, UnreadableFile
+from orchestration.extracts.readers import Chunk, SourceTable, UnreadableFileError
 from orchestration.extracts.readers.base import MAX_CELL_BYTES
 
 _WORKERS = 2
@@ -160,9 +160,7 @@ def ingest_feed(
     if not sources:
         return FeedIngestion(feed, extract.name, delivery.mode)
     known = known_identifiers(delivery, pseudonymiser)
-    loads = [
-        _Load(delivery, source, profile, pseudonymiser, known, lake, sha256_of(source.path)) for source in sources
-    ]
+    loads = [_Load(delivery, source, profile, pseudonymiser, known, lake, sha256_of(source.path)) for source in sources]
     current = delivery_of(load.load_id for load in loads)
     before = {row.load_id: row for row in lake.ledger_rows(extract.name, feed)}
     newest = max(before.values(), key=lambda row: (row.loaded_at, row.load_id), default=None)
@@ -191,7 +189,7 @@ def _read_identifiers(extract: ExtractFolder, sources: Sequence[SourceFile]) -> 
             for build in table.chunks(wanted):
                 for column in build().columns.values():
                     found.update(text for text in column.dictionary.to_pylist() if text)
-        except UnreadableFile as problem:
+        except UnreadableFileError as problem:
             raise refused_file(extract, source, problem) from None
     return KnownIdentifiers(found)
 
@@ -215,7 +213,7 @@ def _ingest(load: _Load, current: str) -> FileIngestion:
         table = open_source(load.source)
         check_header(load.source, table.header)
         return _load_table(load, table, current)
-    except UnreadableFile as problem:
+    except UnreadableFileError as problem:
         raise refused_file(load.delivery.extract, load.source, problem) from None
 
 
@@ -309,11 +307,15 @@ def _side_by_side(builds: Iterable[Callable[[], Chunk]], shape: Callable[[Chunk]
     waiting: deque[Future[_Shaped]] = deque()
     with ThreadPoolExecutor(_WORKERS) as pool:
         for build in builds:
-            waiting.append(pool.submit(lambda build=build: shape(build())))
+            waiting.append(pool.submit(_built, build, shape))
             if len(waiting) > _WORKERS:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+def _built(build: Callable[[], Chunk], shape: Callable[[Chunk], _Shaped]) -> _Shaped:
+    return shape(build())
 
 
 def _shape(load: _Load, chunk: Chunk) -> _Shaped:
@@ -367,16 +369,16 @@ def _marks(values: pa.BooleanArray) -> npt.NDArray[np.bool_]:
     return marks
 
 
-def _apply(
-    load: _Load, column: Column, cells: pa.DictionaryArray
-) -> tuple[pa.DictionaryArray, npt.NDArray[np.bool_]]:
+def _apply(load: _Load, column: Column, cells: pa.DictionaryArray) -> tuple[pa.DictionaryArray, npt.NDArray[np.bool_]]:
     """The column after its verb, and the rows in which an identifier was masked."""
     nothing = np.zeros(len(cells), np.bool_)
     verb = Verb.KEEP if column is DELETED else load.profile.verb(load.feed.name, column.name)
     if verb is Verb.DROP:
         return empty_column(len(cells)), nothing
     if verb is Verb.PSEUDONYMISE:
-        hashed = pa.array([load.pseudonymiser.keyed_hash(column.hash_kind, text) for text in cells.dictionary.to_pylist()])
+        hashed = pa.array(
+            [load.pseudonymiser.keyed_hash(column.hash_kind, text) for text in cells.dictionary.to_pylist()]
+        )
         return with_dictionary(cells, hashed.cast(pa.string())), nothing
     texts = load.known.scrub_column(cells.dictionary, column.kind)
     hit = nothing

@@ -213,11 +213,7 @@ def _current_deliveries(entries: Sequence[tuple[Path, LedgerRow]]) -> list[tuple
         group = (row.extract, row.feed)
         if group not in newest or (row.loaded_at, row.load_id) > (newest[group].loaded_at, newest[group].load_id):
             newest[group] = row
-    return [
-        (path, row)
-        for path, row in entries
-        if row.load_id in json.loads(newest[(row.extract, row.feed)].delivery)
-    ]
+    return [(path, row) for path, row in entries if row.load_id in json.loads(newest[(row.extract, row.feed)].delivery)]
 
 
 def _feed_plan(rows: Sequence[LedgerRow]) -> FeedPlan:
@@ -227,7 +223,9 @@ def _feed_plan(rows: Sequence[LedgerRow]) -> FeedPlan:
         own = [row for row in rows if row.source_system == system]
         start = max((row.extract for row in own if row.mode == "snapshot"), default="")
         chosen += [
-            row for row in own if (row.extract > start and row.mode == "delta") or (row.extract == start and row.mode == "snapshot")
+            row
+            for row in own
+            if (row.extract > start and row.mode == "delta") or (row.extract == start and row.mode == "snapshot")
         ]
     return FeedPlan(
         files=tuple(sorted(row.lake_file for row in chosen)),

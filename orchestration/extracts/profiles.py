@@ -68,7 +68,7 @@ class TableProfile(_Strict):
 
 
 class SourceProfile(_Strict):
-    """One hospital system's profile. `verbs` overrides the verb of single fields, as in `diagnoses.description: keep`."""
+    """One hospital system's profile; `verbs` overrides single fields, as in `diagnoses.description: keep`."""
 
     name: str
     description: str = ""
@@ -169,5 +169,3 @@ def _unknown(what: str, given: str, valid: Iterable[str]) -> str:
     near = get_close_matches(given, names, 1, 0.6)
     hint = f"nearest is {near[0]!r}" if near else f"valid: {', '.join(sorted(names))}"
     return f"unknown {what} {given!r}; {hint}"
-
-

@@ -27,11 +27,11 @@ def parse_key(text: str | None) -> bytes:
     try:
         key = bytes.fromhex(stripped)
     except ValueError:
-        raise KeyRefused(f"CART_PSEUDONYM_KEY is not hexadecimal (0-9, a-f, an even number of digits); {remedy}") from None
-    if len(key) < _MIN_KEY_BYTES:
         raise KeyRefused(
-            f"CART_PSEUDONYM_KEY has {len(key)} bytes, at least {_MIN_KEY_BYTES} are needed (64 hexadecimal digits); {remedy}"
-        )
+            f"CART_PSEUDONYM_KEY is not hexadecimal (0-9, a-f, an even number of digits); {remedy}"
+        ) from None
+    if len(key) < _MIN_KEY_BYTES:
+        raise KeyRefused(f"CART_PSEUDONYM_KEY has {len(key)} bytes, at least {_MIN_KEY_BYTES} are needed; {remedy}")
     return key
 
 

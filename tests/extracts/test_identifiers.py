@@ -45,8 +45,8 @@ def test_planted_identifiers_reach_no_byte_of_the_lake(night: Night, identifier:
             f"HOSP-0001,,blood,718-7,x{identifier}y {identifier},{identifier},u,r\n"
         ),
         adverse_events__csv=(
-            "patient_id,event_id,parent_event_id,term,grade,grading_scale,started_on,ended_on,phase,deleted\n"
-            f"HOSP-0001,{identifier},{identifier}-1,CRS {identifier},{identifier},Lee2014,2018-01-02,,cart,{identifier}\n"
+            "patient_id,event_id,parent_event_id,term,grade,started_on,phase,deleted\n"
+            f"HOSP-0001,{identifier},{identifier}-1,CRS {identifier},{identifier},2018-01-02,cart,{identifier}\n"
         ),
         follow_ups__csv=(
             "patient_id,visited_on,vital_status,cause_of_death,relapse_site\n"
@@ -101,7 +101,9 @@ def test_messages_name_the_file_and_no_patient(night: Night) -> None:
 
 
 def test_a_truncated_gzip_is_refused_before_anything_is_ingested(night: Night) -> None:
-    night.deliver(lab_results__csv__gz=gzip.compress(b"patient_id,collected_at,loinc\n" + b"HOSP-0001,2018,1\n" * 999)[:-20])
+    night.deliver(
+        lab_results__csv__gz=gzip.compress(b"patient_id,collected_at,loinc\n" + b"HOSP-0001,2018,1\n" * 999)[:-20]
+    )
     with pytest.raises(ExtractError, match=r"lab_results\.csv\.gz.*cut short"):
         night.ingest_all()
     assert not night.lake.root.exists()

@@ -184,7 +184,8 @@ def test_unusable_rows_are_set_aside_with_their_reason(night: Night) -> None:
 
 def test_one_id_for_two_people_is_a_contradiction(night: Night) -> None:
     night.deliver(
-        patients__csv="patient_id,sex,birth_date,name\nA0001,F,1990-01-01,Li Na\nA0001,F,1990-01-01,Zhao Min\nA0002,M,,\n"
+        patients__csv="patient_id,sex,birth_date,name\n"
+        "A0001,F,1990-01-01,Li Na\nA0001,F,1990-01-01,Zhao Min\nA0002,M,,\n"
     )
     result = night.ingest("patients")
     assert (result.accepted, result.rejected) == (1, 2)
@@ -228,7 +229,9 @@ def test_the_lake_is_for_its_owner_alone(night: Night) -> None:
     night.deliver(marrow_assessments__csv="patient_id,sampled_on\n,2018-01-01\n")
     night.ingest_all()
     night.lake.write_plan()
-    modes = {(path.is_dir(), stat.S_IMODE(path.stat().st_mode)) for path in [night.lake.root, *night.lake.root.rglob("*")]}
+    modes = {
+        (path.is_dir(), stat.S_IMODE(path.stat().st_mode)) for path in [night.lake.root, *night.lake.root.rglob("*")]
+    }
     assert modes == {(True, 0o700), (False, 0o600)}
     assert not [path for path in night.lake.root.rglob("*") if path.suffix in {".tmp", ".kept"}]
 

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from orchestration.extracts.readers.base import BrokenRow, Chunk, SourceTable, UnreadableFile
+from orchestration.extracts.readers.base import BrokenRow, Chunk, SourceTable, UnreadableFileError
 from orchestration.extracts.readers.delimited import Dialect, open_delimited
 from orchestration.extracts.readers.tabular import open_excel, open_jsonl, open_parquet
 
 FORMATS = (".csv.gz", ".csv", ".tsv", ".parquet", ".jsonl", ".xlsx")
 """File endings that are read, longest first."""
 
-__all__ = ["FORMATS", "BrokenRow", "Chunk", "Dialect", "SourceTable", "UnreadableFile", "file_format", "open_table"]
+__all__ = [
+    "FORMATS",
+    "BrokenRow",
+    "Chunk",
+    "Dialect",
+    "SourceTable",
+    "UnreadableFileError",
+    "file_format",
+    "open_table",
+]
 
 
 def file_format(name: str) -> str | None:
@@ -20,7 +29,7 @@ def file_format(name: str) -> str | None:
 
 
 def open_table(path: Path, *, encoding: str = "utf-8", delimiter: str | None = None, quote: str = '"') -> SourceTable:
-    """Opens a file by its ending; UnreadableFile when its content can't be what the ending says."""
+    """Opens a file by its ending; UnreadableFileError when its content can't be what the ending says."""
     ending = file_format(path.name)
     if ending == ".parquet":
         return open_parquet(path)

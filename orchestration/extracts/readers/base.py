@@ -49,5 +49,5 @@ class SourceTable:
     count_rows: Callable[[], int]
 
 
-class UnreadableFile(Exception):
+class UnreadableFileError(Exception):
     """A file can't be read at all; says why without repeating any of its content."""

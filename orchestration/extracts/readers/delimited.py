@@ -1,7 +1,7 @@
 """CSV and TSV, plain or gzipped, as a stream: blocks of whole lines go to Arrow, odd ones to an exact parser.
 
 A block without quotes, or whose quotes all stand where they should, has one record per line and Arrow splits it. Every
-other block (line breaks inside quotes, stray or unbalanced quotes, NUL bytes, blank lines) is split here record by record.
+other block (line breaks inside quotes, stray or unbalanced quotes, NUL bytes, blank lines) is split record by record.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from orchestration.extracts.columns import TEXT_DICTIONARY, text_column
-from orchestration.extracts.readers.base import MAX_COLUMNS, BrokenRow, Chunk, SourceTable, UnreadableFile
+from orchestration.extracts.readers.base import MAX_COLUMNS, BrokenRow, Chunk, SourceTable, UnreadableFileError
 
 BLOCK_BYTES = 16 << 20
 _MAX_RECORD_LINES = 200
@@ -58,7 +58,7 @@ class _Parsed:
 
 
 def open_delimited(path: Path, dialect: Dialect) -> SourceTable:
-    """Reads the header; UnreadableFile when there is none or the bytes aren't delimited text."""
+    """Reads the header; UnreadableFileError when there is none or the bytes aren't delimited text."""
     _refuse_other_formats(path, dialect)
     header, header_bytes = _read_header(path, dialect)
     return SourceTable(
@@ -72,12 +72,14 @@ def _refuse_other_formats(path: Path, dialect: Dialect) -> None:
     with path.open("rb") as raw:
         start = raw.read(4)
     if not start:
-        raise UnreadableFile("it is empty (0 bytes) and has no header; an export without rows still has its header")
+        raise UnreadableFileError(
+            "it is empty (0 bytes) and has no header; an export without rows still has its header"
+        )
     for magic, what in _OTHER_FORMATS.items():
         if start.startswith(magic) and not (dialect.compressed and magic == b"\x1f\x8b"):
-            raise UnreadableFile(f"its name says delimited text but it is {what}; give it the right ending")
+            raise UnreadableFileError(f"its name says delimited text but it is {what}; give it the right ending")
     if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) and not dialect.encoding.lower().startswith("utf-16"):
-        raise UnreadableFile("it is UTF-16 text; set encoding: utf-16 in the source profile")
+        raise UnreadableFileError("it is UTF-16 text; set encoding: utf-16 in the source profile")
 
 
 def _raw_blocks(path: Path, dialect: Dialect) -> Iterator[bytes]:
@@ -88,14 +90,14 @@ def _raw_blocks(path: Path, dialect: Dialect) -> Iterator[bytes]:
             try:
                 block = opened.read(BLOCK_BYTES)
             except EOFError:
-                raise UnreadableFile("the gzip file is cut short; have it delivered again") from None
+                raise UnreadableFileError("the gzip file is cut short; have it delivered again") from None
             except (zlib.error, gzip.BadGzipFile):
-                raise UnreadableFile("the gzip file is damaged; have it delivered again") from None
+                raise UnreadableFileError("the gzip file is damaged; have it delivered again") from None
             if not block:
                 return
             inflated += len(block)
             if dialect.compressed and inflated > max(_BOMB_BYTES, _BOMB_RATIO * size):
-                raise UnreadableFile(f"it inflates to more than {_BOMB_RATIO} times its size; that is no table")
+                raise UnreadableFileError(f"it inflates to more than {_BOMB_RATIO} times its size; that is no table")
             yield block
 
 
@@ -109,7 +111,7 @@ def _text_blocks(path: Path, dialect: Dialect) -> Iterator[bytes]:
             text = decoder.decode(raw, final)
         except UnicodeDecodeError as problem:
             line = lines + raw[: problem.start].count(b"\n") + 1
-            raise UnreadableFile(
+            raise UnreadableFileError(
                 f"line {line} is not {dialect.encoding.upper()} text; set the right encoding in the source profile"
             ) from None
         if first and text:
@@ -132,7 +134,7 @@ def _line_blocks(path: Path, dialect: Dialect) -> Iterator[bytes]:
         data = carried + block
         cut = data.rfind(b"\n") + 1
         if not cut and len(data) > BLOCK_BYTES:
-            raise UnreadableFile(f"it has no line end within {BLOCK_BYTES >> 20} MB; that is no table")
+            raise UnreadableFileError(f"it has no line end within {BLOCK_BYTES >> 20} MB; that is no table")
         carried = data[cut:]
         if cut:
             yield data[:cut]
@@ -149,17 +151,17 @@ def _read_header(path: Path, dialect: Dialect) -> tuple[tuple[str, ...], int]:
             continue
         cells, used = _cells(lines, number, dialect)
         if cells is None or "\0" in line:
-            raise UnreadableFile("its header can't be read (unbalanced quotes or NUL bytes)")
+            raise UnreadableFileError("its header can't be read (unbalanced quotes or NUL bytes)")
         if len(cells) > MAX_COLUMNS:
-            raise UnreadableFile(f"its header has {len(cells):,} columns, more than {MAX_COLUMNS:,}; that is no feed")
+            raise UnreadableFileError(
+                f"its header has {len(cells):,} columns, more than {MAX_COLUMNS:,}; that is no feed"
+            )
         taken = sum(len(each.encode()) for each in lines[: number + used])
         return tuple(cell.strip() for cell in cells), taken
-    raise UnreadableFile("it has no header")
+    raise UnreadableFileError("it has no header")
 
 
-def _blocks_of_rows(
-    path: Path, dialect: Dialect, header_bytes: int
-) -> Iterator[bytes]:
+def _blocks_of_rows(path: Path, dialect: Dialect, header_bytes: int) -> Iterator[bytes]:
     to_skip = header_bytes
     for block in _line_blocks(path, dialect):
         rest, to_skip = block[to_skip:], max(0, to_skip - len(block))
@@ -263,9 +265,7 @@ def _split_by_arrow(data: bytes, dialect: Dialect, header: tuple[str, ...], want
     return Chunk(columns, _rows_left(total, broken), tuple(broken), total)
 
 
-def _chunk_of_records(
-    records: Sequence[Cells | BrokenRow], header: tuple[str, ...], wanted: tuple[str, ...]
-) -> Chunk:
+def _chunk_of_records(records: Sequence[Cells | BrokenRow], header: tuple[str, ...], wanted: tuple[str, ...]) -> Chunk:
     broken = tuple(
         BrokenRow(number, record.reason) for number, record in enumerate(records, 1) if isinstance(record, BrokenRow)
     )

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from python_calamine import CalamineError, load_workbook
 
 from orchestration.extracts.columns import text_column
-from orchestration.extracts.readers.base import MAX_COLUMNS, BrokenRow, Chunk, SourceTable, UnreadableFile
+from orchestration.extracts.readers.base import MAX_COLUMNS, BrokenRow, Chunk, SourceTable, UnreadableFileError
 
 _PARQUET_ROWS = 250_000
 _JSON_ROWS = 50_000
@@ -27,15 +27,15 @@ _EXACT_FLOAT = 2**53
 
 
 def open_parquet(path: Path) -> SourceTable:
-    """Reads the footer; UnreadableFile when it is no Parquet file or holds nested columns."""
+    """Reads the footer; UnreadableFileError when it is no Parquet file or holds nested columns."""
     try:
         with pq.ParquetFile(path) as opened:
             schema, rows = opened.schema_arrow, opened.metadata.num_rows
     except (pa.ArrowException, OSError, ValueError):
-        raise UnreadableFile("it is not a Parquet file, or is cut short; have it delivered again") from None
+        raise UnreadableFileError("it is not a Parquet file, or is cut short; have it delivered again") from None
     nested = [field.name for field in schema if pa.types.is_nested(field.type)]
     if nested:
-        raise UnreadableFile(f"{len(nested)} of its columns are nested; flatten them at the source")
+        raise UnreadableFileError(f"{len(nested)} of its columns are nested; flatten them at the source")
     return SourceTable(tuple(schema.names), partial(_parquet_chunks, path), lambda: rows)
 
 
@@ -45,7 +45,7 @@ def _parquet_chunks(path: Path, wanted: tuple[str, ...]) -> Iterator[Callable[[]
             for batch in opened.iter_batches(_PARQUET_ROWS, columns=list(wanted)):
                 yield partial(_parquet_chunk, batch, wanted)
         except (pa.ArrowException, OSError):
-            raise UnreadableFile("the Parquet file is damaged; have it delivered again") from None
+            raise UnreadableFileError("the Parquet file is damaged; have it delivered again") from None
 
 
 def _parquet_chunk(batch: pa.RecordBatch, wanted: tuple[str, ...]) -> Chunk:
@@ -64,7 +64,7 @@ def _as_text(values: pa.Array) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(again.indices.take(encoded.indices.cast(pa.int32())), again.dictionary)
 
 
-def _text(value: Any) -> str | None:  # noqa: PLR0911 - one line per type reads best
+def _text(value: Any) -> str | None:
     """A typed value as text: whole floats without `.0`, times as ISO 8601, midnight of an untimed cell as a date."""
     if value is None:
         return None
@@ -89,7 +89,7 @@ def open_jsonl(path: Path) -> SourceTable:
             if isinstance(record, dict):
                 keys.update(dict.fromkeys(record))
         if len(keys) > MAX_COLUMNS:
-            raise UnreadableFile(f"its objects have more than {MAX_COLUMNS:,} different keys; that is no feed")
+            raise UnreadableFileError(f"its objects have more than {MAX_COLUMNS:,} different keys; that is no feed")
     return SourceTable(tuple(keys), partial(_json_chunks, path), partial(_count_json, path))
 
 
@@ -100,7 +100,9 @@ def _count_json(path: Path) -> int:
 def _json_records(path: Path) -> Iterator[list[dict[str, str | None] | BrokenRow]]:
     with path.open("rb") as opened:
         if not opened.read(1):
-            raise UnreadableFile("it is empty (0 bytes); deliver the feed as CSV with its header when it has no rows")
+            raise UnreadableFileError(
+                "it is empty (0 bytes); deliver the feed as CSV with its header when it has no rows"
+            )
     number = 0
     with path.open(encoding="utf-8-sig", newline="\n") as opened:
         try:
@@ -108,23 +110,23 @@ def _json_records(path: Path) -> Iterator[list[dict[str, str | None] | BrokenRow
                 number += len(lines)
                 yield [_json_record(line) for line in lines if line.strip()]
         except UnicodeDecodeError:
-            raise UnreadableFile(f"it is not UTF-8 text (after line {number})") from None
+            raise UnreadableFileError(f"it is not UTF-8 text (after line {number})") from None
 
 
 def _json_record(line: str) -> dict[str, str | None] | BrokenRow:
     if "\0" in line:
         return BrokenRow(0, "broken line: NUL byte")
     try:
-        record = json.loads(
-            line, object_pairs_hook=_distinct_keys, parse_int=str, parse_float=str, parse_constant=str
-        )
+        record = json.loads(line, object_pairs_hook=_distinct_keys, parse_int=str, parse_float=str, parse_constant=str)
     except (ValueError, RecursionError):
         return BrokenRow(0, "broken line: not a JSON object")
     if not isinstance(record, dict):
         return BrokenRow(0, "broken line: not a JSON object")
     if any(isinstance(value, dict | list) for value in record.values()):
         return BrokenRow(0, "broken line: nested value")
-    return {key.strip(): value if value is None or isinstance(value, str) else _text(value) for key, value in record.items()}
+    return {
+        key.strip(): value if value is None or isinstance(value, str) else _text(value) for key, value in record.items()
+    }
 
 
 def _distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -157,10 +159,10 @@ def open_excel(path: Path, sheet: str | None = None) -> SourceTable:
     rows = _sheet_rows(path, sheet)
     start = next((at for at, row in enumerate(rows) if any(_text(cell) for cell in row)), None)
     if start is None:
-        raise UnreadableFile("its sheet is empty and has no header")
+        raise UnreadableFileError("its sheet is empty and has no header")
     header = tuple((_text(cell) or "").strip() for cell in rows[start])
     if len(header) > MAX_COLUMNS:
-        raise UnreadableFile(f"its header has {len(header):,} columns, more than {MAX_COLUMNS:,}; that is no feed")
+        raise UnreadableFileError(f"its header has {len(header):,} columns, more than {MAX_COLUMNS:,}; that is no feed")
     body = [texts for texts in ([_text(cell) or None for cell in row] for row in rows[start + 1 :]) if any(texts)]
     return SourceTable(header, partial(_excel_chunks, header, body), lambda: len(body))
 
@@ -170,9 +172,11 @@ def _refuse_bombs(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             inflated = sum(member.file_size for member in archive.infolist())
     except (zipfile.BadZipFile, OSError):
-        raise UnreadableFile("it is not an Excel workbook (.xlsx), or is cut short; have it delivered again") from None
+        raise UnreadableFileError(
+            "it is not an Excel workbook (.xlsx), or is cut short; have it delivered again"
+        ) from None
     if inflated > _BOMB_BYTES or inflated > max(_BOMB_RATIO * path.stat().st_size, 1 << 26):
-        raise UnreadableFile("it inflates out of all proportion; that is no workbook")
+        raise UnreadableFileError("it inflates out of all proportion; that is no workbook")
 
 
 def _sheet_rows(path: Path, sheet: str | None) -> list[list[Any]]:
@@ -180,10 +184,10 @@ def _sheet_rows(path: Path, sheet: str | None) -> list[list[Any]]:
         with load_workbook(str(path)) as workbook:
             names = workbook.sheet_names
             if sheet is not None and sheet not in names:
-                raise UnreadableFile(f"it has no sheet {sheet!r}")
+                raise UnreadableFileError(f"it has no sheet {sheet!r}")
             return workbook.get_sheet_by_name(sheet or names[0]).to_python(skip_empty_area=False)
     except (CalamineError, OSError, IndexError):
-        raise UnreadableFile("it is not a readable Excel workbook; have it delivered again") from None
+        raise UnreadableFileError("it is not a readable Excel workbook; have it delivered again") from None
 
 
 def _excel_chunks(
