@@ -329,7 +329,7 @@ class Cohort:
             RuntimeError: if a model fails, with dbt's own message.
         """
         self.write_lake(folder / "lake")
-        command = ["build", "--resource-type", "model", "--resource-type", "seed", "--exclude", "path:seeds/published"]
+        command = ["build", "--resource-type", "model", "--resource-type", "seed"]
         run_dbt(
             [*command, "--select", *select], self.study, lake=folder / "lake", database=folder / "warehouse.duckdb"
         )
