@@ -1,4 +1,4 @@
-"""Command line: `python -m synthetic_emr reference --out DIR [--format csv]`."""
+"""Command line: `python -m synthetic_emr reference|scale --out DIR …`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from synthetic_emr.files import FORMATS
 from synthetic_emr.reference import REFERENCE_SEED, write_reference_extract
+from synthetic_emr.scale import SCALE_FORMATS, write_scaled_extract
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -17,8 +18,26 @@ def main(arguments: list[str] | None = None) -> int:
     reference.add_argument("--out", type=Path, required=True, help="folder of extracts")
     reference.add_argument("--format", choices=FORMATS, default="csv")
     reference.add_argument("--seed", type=int, default=REFERENCE_SEED)
+    scale = commands.add_parser("scale", help="resampled patients in any number")
+    scale.add_argument("--patients", type=int, required=True)
+    scale.add_argument("--labs-per-patient", type=int, default=100)
+    scale.add_argument("--out", type=Path, required=True, help="folder of extracts")
+    scale.add_argument("--format", choices=SCALE_FORMATS, default="parquet")
+    scale.add_argument("--seed", type=int, default=REFERENCE_SEED)
+    scale.add_argument("--memory-limit", default="2GB", help="what DuckDB may use")
     chosen = parser.parse_args(arguments)
-    print(write_reference_extract(chosen.out, seed=chosen.seed, formats=chosen.format))
+    if chosen.command == "reference":
+        folder = write_reference_extract(chosen.out, seed=chosen.seed, formats=chosen.format)
+    else:
+        folder = write_scaled_extract(
+            chosen.out,
+            patients=chosen.patients,
+            labs_per_patient=chosen.labs_per_patient,
+            file_format=chosen.format,
+            seed=chosen.seed,
+            memory_limit=chosen.memory_limit,
+        )
+    print(folder)
     return 0
 
 

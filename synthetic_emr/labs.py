@@ -168,7 +168,8 @@ class _Values:
             return self.baseline[test]
         noise = self._noise(test.name, day, 0.06)
         if day < 0:
-            return self.baseline[test] * (1 + 0.03 * -day) * noise
+            daily_fall = 0.03 if test is LEUKOCYTES else 0.002
+            return self.baseline[test] * (1 - daily_fall * day) * noise
         if day > _LAST_GRADED_DAY:
             return self._late_count(test, day) * noise
         nadir = _NADIRS[test][self.grades[test]]

@@ -16,7 +16,7 @@ from synthetic_emr.quirks import add_quirks
 REFERENCE_SEED = 20180730
 REFERENCE_DATE = date(2018, 7, 30)
 
-_BUILDERS: Mapping[str, Callable[[Course], list[Row]]] = {
+BUILDERS: Mapping[str, Callable[[Course], list[Row]]] = {
     "patients": disease.patients,
     "diagnoses": disease.diagnoses,
     "prior_therapies": disease.prior_therapies,
@@ -35,6 +35,11 @@ _BUILDERS: Mapping[str, Callable[[Course], list[Row]]] = {
 }
 
 
+def courses(*, seed: int = REFERENCE_SEED, cohort: Path = REFERENCE_COHORT) -> list[Course]:
+    """The plan of every patient of the cohort, in file order."""
+    return [plan_course(patient, seed) for patient in read_cohort(cohort)]
+
+
 def build_reference_extract(
     *, seed: int = REFERENCE_SEED, cohort: Path = REFERENCE_COHORT, quirks: bool = True
 ) -> Extract:
@@ -45,9 +50,9 @@ def build_reference_extract(
         cohort: a CSV file with the columns of the bundled cohort.
         quirks: also the odd units, unreadable values and three unusable rows; made for the bundled cohort.
     """
-    courses = [plan_course(patient, seed) for patient in read_cohort(cohort)]
+    planned = courses(seed=seed, cohort=cohort)
     extract: Extract = {
-        feed: [{"patient_id": course.patient.patient_id} | row for course in courses for row in _BUILDERS[feed](course)]
+        feed: [{"patient_id": course.patient.patient_id} | row for course in planned for row in BUILDERS[feed](course)]
         for feed in FEEDS
     }
     sort_rows(extract, KEYS)
