@@ -1,7 +1,5 @@
 """Great Expectations suites as asset checks: those on the lake stand before dbt, those on marts before every analysis."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import dagster as dg
@@ -10,7 +8,7 @@ from expectations import CheckResult, CheckSpec, declared_checks, run_mart_check
 from orchestration.check_log import record_results
 from orchestration.raw import raw_key
 from orchestration.refresh_context import RefreshContext
-from warehouse import connect_build, connect_read_only
+from warehouse import connect_build
 
 
 def expectation_checks() -> list[dg.AssetChecksDefinition]:

@@ -71,7 +71,6 @@ def _traced_columns(sql: str, columns: list[str], schema: Mapping[str, Any]) -> 
             schema=dict(schema),
             dialect=_DIALECT,
             validate_qualify_columns=False,
-            infer_schema=True,
         )
         scope = build_scope(tree)
     except SqlglotError:
@@ -80,7 +79,7 @@ def _traced_columns(sql: str, columns: list[str], schema: Mapping[str, Any]) -> 
     for column in columns:
         sources: set[tuple[str, str]] = set()
         try:
-            for leaf in lineage(column, tree, scope=scope, dialect=_DIALECT).walk():
+            for leaf in lineage(column, tree, schema=dict(schema), scope=scope, dialect=_DIALECT).walk():
                 if isinstance(leaf.source, exp.Table) and leaf.source.db:
                     sources.add((f"{leaf.source.db}.{leaf.source.name}", leaf.name.split(".")[-1].strip('"')))
         except (SqlglotError, ValueError):

@@ -1,4 +1,4 @@
-"""dbt's manifest, which Dagster needs to know the models before anything runs: parsed again only when a file changed."""
+"""dbt's manifest, which Dagster needs before anything runs: compiled anew only when a file of the project changed."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from orchestration.settings import DBT_PROJECT_DIR, ROOT
 from study import load_study
 
 MANIFEST = DBT_PROJECT_DIR / "target" / "manifest.json"
+LINEAGE = DBT_PROJECT_DIR / "target" / "column_lineage.json"
 DBT_EXECUTABLE = Path(sys.executable).parent / "dbt"
 _NOT_SOURCES = {"target", "logs", "dbt_packages"}
 
 
 class ManifestError(RuntimeError):
-    """The dbt project can't be parsed; the message holds dbt's own words."""
+    """The dbt project can't be compiled; the message holds dbt's own words."""
 
 
 def ensure_manifest() -> Path:
-    """Return the path of an up-to-date manifest, parsing the project if a file of it is newer; raises ManifestError."""
+    """Return the path of an up-to-date manifest, compiling the project if a file of it is newer; raises ManifestError."""
     if _is_current():
         return MANIFEST
     MANIFEST.parent.mkdir(exist_ok=True)
     with (MANIFEST.parent / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not _is_current():
-            _parse()
+            _compile()
     return MANIFEST
 
 
@@ -54,15 +55,22 @@ def _sources() -> list[Path]:
     ]
 
 
-def _parse() -> None:
-    scratch = MANIFEST.parent / "parse"
-    command = [str(DBT_EXECUTABLE), "--quiet", "parse", "--target-path", str(scratch), "--no-use-colors"]
+def _compile() -> None:
+    """Compile without lake and study of a night, and read the column lineage off the SQL."""
+    from orchestration.column_lineage import compute_lineage
+
+    scratch = MANIFEST.parent / "compile"
+    command = [str(DBT_EXECUTABLE), "--quiet", "compile", "--target-path", str(scratch), "--no-use-colors"]
     command += ["--project-dir", str(DBT_PROJECT_DIR), "--profiles-dir", str(DBT_PROJECT_DIR)]
     command += ["--vars", dbt_variables(ROOT / "study.yml"), "--log-path", str(scratch)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    no_lake = {name: value for name, value in os.environ.items() if not name.startswith("CART_")}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=no_lake)  # noqa: S603
     if done.returncode:
-        raise ManifestError(f"The dbt project can't be parsed: {(done.stdout + done.stderr).strip()}")
-    os.replace(scratch / "manifest.json", MANIFEST)
+        raise ManifestError(f"The dbt project can't be compiled: {(done.stdout + done.stderr).strip()}")
+    compiled = scratch / "manifest.json"
+    lineage = compute_lineage(json.loads(compiled.read_text(encoding="utf-8")))
+    LINEAGE.write_text(json.dumps(lineage), encoding="utf-8")
+    os.replace(compiled, MANIFEST)
     os.utime(MANIFEST)
 
 

@@ -91,9 +91,7 @@ def run_tags(settings: Settings, instance: dg.DagsterInstance) -> dict[str, str]
     """Register the landed extracts and return the tags that make a run ingest the new and changed ones."""
     extracts = discover_extracts(settings.extracts)
     known = register_partitions(instance, extracts)
-    first, last = partitions_to_run(
-        known, [extract.name for extract in extracts], changed_extracts(settings, extracts)
-    )
+    first, last = partitions_to_run(known, [extract.name for extract in extracts], changed_extracts(settings, extracts))
     return {_RANGE_START: first, _RANGE_END: last, "cart/extracts": f"{first}..{last}" if first != last else first}
 
 

@@ -64,5 +64,5 @@ def progress_logger(_context: dg.InitLoggerContext) -> logging.Logger:
     logger = logging.getLogger("cart.progress")
     logger.handlers = [ProgressHandler()]
     logger.propagate = False
-    logger.setLevel(logging.INFO)
+    logger.setLevel(logging.DEBUG)  # Dagster logs step events as debug
     return logger

@@ -1,7 +1,5 @@
 """The last step: documents staged, then one atomic swap of everything that readers see."""
 
-from __future__ import annotations
-
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager

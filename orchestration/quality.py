@@ -1,7 +1,5 @@
 """The night's own record in the warehouse: quality.check_results and quality.build."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime
 
@@ -10,9 +8,9 @@ import pyarrow as pa
 
 from orchestration.check_log import dbt_results, logged_results, summary
 from orchestration.code_version import code_version
-from orchestration.manifest import ensure_manifest
 from orchestration.ownership import DATA_ENGINEERING
 from orchestration.refresh_context import RefreshContext
+from orchestration.transform import dbt_target
 from warehouse import connect_build, write_table
 
 CHECK_RESULTS = dg.AssetKey(["quality", "check_results"])
@@ -61,8 +59,9 @@ def night_record(upstream: list[dg.AssetKey]) -> dg.AssetsDefinition:
     def night_record(
         context: dg.AssetExecutionContext, refresh: dg.ResourceParam[RefreshContext]
     ) -> tuple[dg.MaterializeResult, dg.MaterializeResult]:
-        manifest = json.loads(ensure_manifest().read_text(encoding="utf-8"))
-        run_results = json.loads((refresh.home.root / "dbt_target" / "run_results.json").read_text(encoding="utf-8"))
+        target = dbt_target(refresh.home)
+        manifest = json.loads((target / "manifest.json").read_text(encoding="utf-8"))
+        run_results = json.loads((target / "run_results.json").read_text(encoding="utf-8"))
         rows = [*dbt_results(run_results, manifest), *logged_results(refresh.home)]
         started = context.instance.get_run_stats(context.run_id).start_time
         with connect_build(refresh.home.build_database, refresh.settings.memory_limit) as connection:

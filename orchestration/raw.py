@@ -1,7 +1,6 @@
 """Raw assets: one per feed, partitioned by extract; each turns an extract's files into lake Parquet."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 
 import dagster as dg
 
@@ -55,7 +54,7 @@ def _raw_asset(feed: Feed) -> dg.AssetsDefinition:
                 for name in context.partition_keys
                 if refresh.delivery(name)
             ]
-        for warning in (note for feed_files in ingested for note in feed_files.warnings):
+        for warning in _warnings(ingested):
             context.log.warning(warning)
         return dg.MaterializeResult(metadata=_ingestion_metadata(ingested))
 
@@ -63,6 +62,21 @@ def _raw_asset(feed: Feed) -> dg.AssetsDefinition:
 
 
 _EVIDENCE = (("source_extract", "varchar"), ("source_file", "varchar"), ("source_row", "bigint"))
+
+
+def _warnings(ingested: list[FeedIngestion]) -> Iterator[str]:
+    """What a person should know of newly read files; the ledger keeps every note."""
+    for feed in ingested:
+        for file in (file for file in feed.files if not file.already_in_lake):
+            where = f"{feed.extract}/{file.file}"
+            if file.rejected:
+                yield f"{where}: {file.rejected} of {file.rows} rows rejected, see quality.rejected_rows"
+            for note in file.notes:
+                if note["note"] == "unknown column kept out":
+                    hint = f"; did you mean `{note['nearest']}`?" if "nearest" in note else ""
+                    yield f"{where}: unknown column `{note['column']}` kept out{hint}"
+            if file.masked_cells:
+                yield f"{where}: an identifier was found in {file.masked_cells} cells of text and masked"
 
 
 def _ingestion_metadata(ingested: list[FeedIngestion]) -> dict[str, dg.MetadataValue]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -85,7 +85,8 @@ def _execute(settings: Settings) -> tuple[ExecuteInProcessResult, str]:
     from orchestration.nightly import JOB_NAME, run_tags
 
     definitions = build_definitions(settings)
-    with dg.DagsterInstance.get() as instance:
+    log = settings.home.logs / "refresh.log"  # dbt's own lines; the terminal gets one line per step
+    with log.open("w", encoding="utf-8") as lines, redirect_stdout(lines), dg.DagsterInstance.get() as instance:
         tags = run_tags(settings, instance)
         result = definitions.resolve_job_def(JOB_NAME).execute_in_process(
             instance=instance, tags=tags, run_config={"loggers": {"progress": {}}}, raise_on_error=False
@@ -125,8 +126,8 @@ def main(adapt: Callable[[Settings], Settings] | None = None) -> int:
     Args:
         adapt: what turns the environment's settings into those of this run (the demo's own extract and key).
     """
-    from orchestration.summary import describe_published
     from orchestration.errors import USER_ERRORS
+    from orchestration.summary import describe_published
 
     try:
         settings = Settings.from_environment()
@@ -146,11 +147,8 @@ def main(adapt: Callable[[Settings], Settings] | None = None) -> int:
 
 
 def run_as_command(adapt: Callable[[Settings], Settings] | None = None) -> None:
-    """Run `main` and leave at once: background imports and Dagster's threads must not delay the prompt."""
-    code = main(adapt)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    """Run `main` as a command."""
+    sys.exit(main(adapt))
 
 
 if __name__ == "__main__":

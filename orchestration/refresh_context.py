@@ -70,5 +70,5 @@ class RefreshContext:
     def delivery(self, extract_name: str) -> Delivery:
         """Return the checked delivery of one extract; the manifest's hashes are verified once per refresh."""
         if extract_name not in self._deliveries:
-            self._deliveries[extract_name] = check_delivery(self.extracts[extract_name], self.profile)
+            self._deliveries[extract_name] = check_delivery(self.extracts[extract_name], self.profile, self.lake)
         return self._deliveries[extract_name]

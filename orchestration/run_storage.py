@@ -78,4 +78,3 @@ class PooledSqliteStorage(DagsterSqliteStorage):
     def from_config_value(cls, inst_data: ConfigurableClassData, config_value: Any) -> PooledSqliteStorage:
         """Build from dagster.yaml's `config`."""
         return cls(inst_data=inst_data, **config_value)
-

@@ -1,20 +1,22 @@
 """The one @dbt_assets: staging, intermediate, marts and quality, with every dbt test as an asset check."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, dbt_assets
 
-from orchestration.manifest import DBT_EXECUTABLE, dbt_variables, ensure_manifest
+from orchestration.column_lineage import read_lineage
+from orchestration.manifest import DBT_EXECUTABLE, LINEAGE, dbt_variables, ensure_manifest
 from orchestration.ownership import CLINICAL_DATA, DATA_ENGINEERING
 from orchestration.raw import LAKE_PLAN
 from orchestration.refresh_context import RefreshContext
 from orchestration.settings import DBT_PROJECT_DIR
+from orchestration.table_metadata import describe_tables
 from orchestration.user_errors import as_failure
+from warehouse import WarehouseHome
 
 
 class WarehouseTranslator(DagsterDbtTranslator):
@@ -50,6 +52,11 @@ def _parents(manifest: Mapping[str, Any], unique_id: str) -> list[str]:
     return list(node.get("depends_on", {}).get("nodes", []))
 
 
+def dbt_target(home: WarehouseHome) -> Path:
+    """Return where dbt keeps its parse and the results of the last night; the parse makes the next night start faster."""
+    return home.root / "dbt_target"
+
+
 def build_arguments(study_variables: str) -> list[str]:
     """Return dbt's arguments for a night: everything but unit tests, which `make test` runs."""
     return ["build", "--exclude-resource-type", "unit_test", "--vars", study_variables, "--no-use-colors"]
@@ -65,18 +72,52 @@ def warehouse_models() -> dg.AssetsDefinition:
         ),
         name="warehouse_models",
     )
-    def warehouse_models(
-        context: dg.AssetExecutionContext, refresh: dg.ResourceParam[RefreshContext]
-    ) -> Iterator[Any]:
+    def warehouse_models(context: dg.AssetExecutionContext, refresh: dg.ResourceParam[RefreshContext]) -> Iterator[Any]:
         with as_failure():
             variables = dbt_variables(refresh.settings.study)
         os.environ.update(refresh.settings.dbt_environment())
         dbt = DbtCliResource(
             project_dir=str(DBT_PROJECT_DIR), profiles_dir=str(DBT_PROJECT_DIR), dbt_executable=str(DBT_EXECUTABLE)
         )
-        invocation = dbt.cli(
-            build_arguments(variables), context=context, target_path=refresh.home.root / "dbt_target"
-        )
-        yield from invocation.stream()
+        invocation = dbt.cli(build_arguments(variables), context=context, target_path=dbt_target(refresh.home))
+        yield from _with_metadata(invocation.stream(), refresh)
 
     return warehouse_models
+
+
+def _with_metadata(events: Iterator[Any], refresh: RefreshContext) -> Iterator[Any]:
+    """Yield dbt's events; materialisations last, when dbt has let go of the file and rows can be counted.
+
+    A failing dbt run raises while its events are read: what was built until then is reported first.
+    """
+    built: list[dg.Output[Any]] = []
+    try:
+        for event in events:
+            if isinstance(event, dg.Output):
+                built.append(event)
+            else:
+                yield event
+    finally:
+        described = describe_tables(refresh.home.build_database) if built else {}
+        lineage = read_lineage(LINEAGE)
+        for output in built:
+            table = _table_name(output)
+            yield output.with_metadata(
+                {**output.metadata, **described.get(table, {}), **_lineage_metadata(lineage.get(table, {}))}
+            )
+
+
+def _table_name(output: dg.Output[Any]) -> str:
+    schema, _, name = output.output_name.partition("__")
+    return f"{schema}.{name}"
+
+
+def _lineage_metadata(columns: Mapping[str, list[list[str]]]) -> dict[str, Any]:
+    deps = {
+        column: [
+            dg.TableColumnDep(asset_key=dg.AssetKey(table.split(".")), column_name=source) for table, source in pairs
+        ]
+        for column, pairs in columns.items()
+        if pairs
+    }
+    return {"dagster/column_lineage": dg.TableColumnLineage(deps)} if deps else {}

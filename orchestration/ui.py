@@ -6,10 +6,10 @@ import os
 import sys
 from pathlib import Path
 
+from orchestration.errors import USER_ERRORS
 from orchestration.instance import prepare_environment
 from orchestration.manifest import ensure_manifest
 from orchestration.settings import Settings
-from orchestration.errors import USER_ERRORS
 
 
 def main() -> int:

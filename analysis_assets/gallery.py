@@ -1,0 +1,215 @@
+"""Every figure of the study: which are drawn, in which order, and the alternative text of each.
+
+Reads only tables of schema ``analysis`` (and the swimmer lanes), so a published warehouse can be drawn again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from json import dumps, loads
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    import duckdb
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from study import Study
+
+SWIMMER_LANES: Final = 300
+INDEX_NAME: Final = "figures.json"
+_TABLES: Final = (
+    "km_curves",
+    "km_summary",
+    "logrank_tests",
+    "cox_models",
+    "logistic_models",
+    "response_rates",
+    "response_times",
+    "response_time_distribution",
+    "adverse_event_rates",
+    "cumulative_incidence",
+    "cohort_flow",
+    "model_diagnostics",
+)
+
+
+@dataclass(frozen=True)
+class Plot:
+    """One figure before it is drawn; ``name`` is its file name without ending."""
+
+    name: str
+    title: str
+    section: str
+    draw: Callable[[], Figure]
+    describe: Callable[[], str]
+
+
+@dataclass(frozen=True)
+class DrawnFigure:
+    """One figure on disk, with the text for those who can't see it."""
+
+    name: str
+    title: str
+    section: str
+    alternative_text: str
+    svg: str
+    png: str
+
+
+def draw_gallery(
+    connection: duckdb.DuckDBPyConnection, study: Study, folder: Path, *, synthetic: bool
+) -> list[DrawnFigure]:
+    """Draw every figure into ``folder`` as SVG and PNG, and an index of them as ``figures.json``."""
+    from analysis_assets.figures.saving import save_figure
+
+    drawn: list[DrawnFigure] = []
+    for plot in plots(connection, study, synthetic=synthetic):
+        description = plot.describe()
+        svg, png = save_figure(plot.draw(), folder, plot.name, description=description)
+        drawn.append(DrawnFigure(plot.name, plot.title, plot.section, description, svg.name, png.name))
+    index = dumps([asdict(figure) for figure in drawn], ensure_ascii=False, indent=1)
+    (folder / INDEX_NAME).write_text(index + "\n", encoding="utf-8")
+    return drawn
+
+
+def read_gallery(folder: Path) -> list[DrawnFigure]:
+    """Return what ``draw_gallery`` wrote into ``folder``."""
+    return [DrawnFigure(**entry) for entry in loads((folder / INDEX_NAME).read_text(encoding="utf-8"))]
+
+
+def plots(connection: duckdb.DuckDBPyConnection, study: Study, *, synthetic: bool) -> Iterator[Plot]:
+    """Yield the figures of the study in the order of the report."""
+    frames = {name: connection.execute(f"from analysis.{name}").df() for name in _TABLES}  # noqa: S608
+    yield from _cohort_plots(frames, synthetic)
+    yield from _survival_plots(frames, study, synthetic)
+    yield from _model_plots(frames, study, synthetic)
+    yield from _safety_plots(frames, study, synthetic)
+    yield _swimmer_plot(connection, study, synthetic)
+
+
+Frames = Mapping[str, "pd.DataFrame"]
+
+
+def _cohort_plots(frames: Frames, synthetic: bool) -> Iterator[Plot]:
+    from analysis_assets.figures import consort, response
+
+    flow, rates = frames["cohort_flow"], frames["response_rates"]
+    times, spread = frames["response_times"], frames["response_time_distribution"]
+    yield Plot(
+        "cohort_flow",
+        "Patients from the extract to the analysis",
+        "cohort",
+        lambda: consort.consort_figure(flow, synthetic=synthetic),
+        lambda: consort.consort_text(flow),
+    )
+    yield Plot(
+        "response_rates",
+        "Response rates",
+        "response",
+        lambda: response.response_figure(rates, synthetic=synthetic),
+        lambda: response.response_text(rates),
+    )
+    yield Plot(
+        "response_times",
+        "Time to response",
+        "response",
+        lambda: response.response_times_figure(times, spread, synthetic=synthetic),
+        lambda: response.response_times_text(times),
+    )
+
+
+def _survival_plots(frames: Frames, study: Study, synthetic: bool) -> Iterator[Plot]:
+    from analysis_assets.figures import cumulative_incidence as incidence
+
+    for endpoint in study.models.survival.endpoints:
+        yield _survival_plot(frames, endpoint, "", "", synthetic)
+    yield Plot(
+        "cumulative_incidence",
+        "Relapse and death without relapse",
+        "survival",
+        lambda: incidence.cumulative_incidence_figure(frames["cumulative_incidence"], synthetic=synthetic),
+        lambda: incidence.cumulative_incidence_text(frames["cumulative_incidence"]),
+    )
+    for endpoint in study.models.survival.endpoints:
+        for factor in study.models.survival.factors:
+            yield _survival_plot(frames, endpoint, factor, study.covariate(factor).label, synthetic)
+
+
+def _survival_plot(frames: Frames, endpoint: str, factor: str, label: str, synthetic: bool) -> Plot:
+    from analysis_assets.figures import survival_curves
+
+    arguments: dict[str, Any] = {"endpoint": endpoint, "factor": factor, "factor_label": label}
+    tables = (frames["km_curves"], frames["km_summary"], frames["logrank_tests"])
+    return Plot(
+        "_".join(part for part in ("km", endpoint.lower(), factor) if part),
+        f"{endpoint} by {label}" if factor else endpoint,
+        "subgroup survival" if factor else "survival",
+        lambda: survival_curves.kaplan_meier_figure(*tables, **arguments, synthetic=synthetic),
+        lambda: survival_curves.kaplan_meier_text(*tables, **arguments),
+    )
+
+
+def _model_plots(frames: Frames, study: Study, synthetic: bool) -> Iterator[Plot]:
+    labels = {covariate.name: covariate.label for covariate in study.covariates}
+    for endpoint in study.models.cox.endpoints:
+        yield _forest_plot(frames["cox_models"], "cox", endpoint, labels, synthetic)
+    for endpoint in study.models.logistic.endpoints:
+        yield _forest_plot(frames["logistic_models"], "logistic", endpoint, labels, synthetic)
+
+
+def _forest_plot(models: pd.DataFrame, family: str, outcome: str, labels: Mapping[str, str], synthetic: bool) -> Plot:
+    from analysis_assets.figures import forest
+
+    return Plot(
+        f"forest_{family}_{outcome.lower()}",
+        f"{'Hazard' if family == 'cox' else 'Odds'} ratios for {outcome}",
+        "models",
+        lambda: forest.forest_figure(models, outcome=outcome, labels=labels, synthetic=synthetic),
+        lambda: forest.forest_text(models, outcome=outcome, labels=labels),
+    )
+
+
+def _safety_plots(frames: Frames, study: Study, synthetic: bool) -> Iterator[Plot]:
+    from analysis_assets.figures import adverse_events
+
+    rates = frames["adverse_event_rates"]
+    yield Plot(
+        "crs",
+        "Cytokine release syndrome",
+        "safety",
+        lambda: adverse_events.crs_figure(rates, severe_grade=study.severe_crs_grade, synthetic=synthetic),
+        lambda: adverse_events.crs_text(rates),
+    )
+    for phase, title in (("cart", "Adverse events after CAR-T cells"), ("hsct", "Adverse events after HSCT")):
+        yield _phase_plot(rates, phase, title, synthetic)
+
+
+def _phase_plot(rates: pd.DataFrame, phase: str, title: str, synthetic: bool) -> Plot:
+    from analysis_assets.figures import adverse_events
+
+    return Plot(
+        f"adverse_events_{phase}",
+        title,
+        "safety",
+        lambda: adverse_events.adverse_events_figure(rates, phase=phase, synthetic=synthetic),
+        lambda: adverse_events.adverse_events_text(rates, phase=phase),
+    )
+
+
+def _swimmer_plot(connection: duckdb.DuckDBPyConnection, study: Study, synthetic: bool) -> Plot:
+    from analysis_assets.figures import swimmer
+    from analysis_assets.inputs import StudyInputs
+
+    lanes = StudyInputs(connection, study).swimmer_lanes(SWIMMER_LANES)
+    row = connection.execute("select count(*) from marts.patients where included").fetchone()
+    included = int(row[0]) if row else 0
+    return Plot(
+        "swimmer",
+        "Every patient's course",
+        "patients",
+        lambda: swimmer.swimmer_figure(lanes, included, synthetic=synthetic),
+        lambda: swimmer.swimmer_text(lanes, included),
+    )
