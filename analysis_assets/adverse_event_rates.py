@@ -77,7 +77,7 @@ Key = tuple[str, str | None, str]
 def adverse_event_rates(inputs: StudyInputs, study: Study) -> pd.DataFrame:
     """Return one row per phase, term and worst grade, and one with grade NULL for the term at any grade.
 
-    Denominator: every included patient in phase ``cart``, the patients bridged to transplantation in phase ``hsct``.
+    Denominator: every included patient in phase ``cart``, those transplanted after the infusion in phase ``hsct``.
     Each patient counts once per term, at the worst grade. Percentages and Clopper-Pearson bounds in percent.
     """
     totals = {PHASE_CART: inputs.included(), PHASE_HSCT: inputs.transplanted()}

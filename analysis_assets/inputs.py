@@ -295,17 +295,29 @@ class StudyInputs:
 
     def require_known(self, endpoint: str) -> None:
         """Raise ``NotComputableError`` unless the yes/no ``endpoint`` is known for at least one included patient."""
+        known, _ = self._assessed(endpoint)
+        if not known:
+            raise NotComputableError(f"no included patient was assessed for {endpoint}")
+
+    def not_evaluable(self, endpoint: str) -> int:
+        """Return the included patients who were never assessed for the yes/no ``endpoint``."""
+        return self._assessed(endpoint)[1]
+
+    def _assessed(self, endpoint: str) -> tuple[int, int]:
+        """Included patients with and without an assessment; the second count as not achieved."""
         row = self._one(
             """
-            select count(o.achieved)
-            from marts.outcomes as o
-            join marts.patients as p using (patient_key)
-            where p.included and o.endpoint = ?
+            with judged as (
+                select o.achieved is not null and coalesce(o.event_kind, '') <> 'not_evaluable' as assessed
+                from marts.outcomes as o
+                join marts.patients as p using (patient_key)
+                where p.included and o.endpoint = ?
+            )
+            select count(*) filter (assessed), count(*) filter (not assessed) from judged
             """,
             [endpoint],
         )
-        if not row[0]:
-            raise NotComputableError(f"{endpoint} is unknown for every included patient in marts.outcomes")
+        return int(row[0]), int(row[1])
 
     # ---- counts and summaries for the tables ------------------------------------------------------------------------
 
@@ -451,23 +463,30 @@ class StudyInputs:
         }
 
     def transplanted(self) -> int:
-        """Return the number of included patients that were bridged to transplantation."""
-        return int(self._one("select count(*) from marts.patients where included and bridged_to_hsct")[0])
+        """Return the number of included patients with an allogeneic transplant after the infusion."""
+        sql = f"select count(*) from marts.patients as p where p.included and {self._had_transplant()}"  # noqa: S608
+        return int(self._one(sql)[0])
+
+    def _had_transplant(self) -> str:
+        """SQL over alias ``p``; marts without a transplant date know bridged patients only."""
+        return (
+            "p.hsct_date is not null" if self._type("patients", "hsct_date") else "coalesce(p.bridged_to_hsct, false)"
+        )
 
     def adverse_event_counts(self) -> list[EventCount]:
         """Return the included patients by phase, parent term, term and worst grade.
 
-        Events of the phase ``hsct`` count for bridged patients only, who are the denominator of that phase.
+        Events of the phase ``hsct`` count for transplanted patients only, who are the denominator of that phase.
         """
         rows = self._rows(
-            """
+            f"""
             select a.phase, a.parent_term, a.term, a.worst_grade, count(distinct a.patient_key) as n
             from marts.adverse_events as a
             join marts.patients as p using (patient_key)
-            where p.included and (a.phase <> 'hsct' or p.bridged_to_hsct)
+            where p.included and (a.phase <> 'hsct' or {self._had_transplant()})
             group by all
             order by all
-            """
+            """  # noqa: S608
         )
         return [
             EventCount(str(phase), None if not parent else str(parent), str(term), _integer(grade), int(n))

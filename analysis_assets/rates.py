@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Final
 
 from analysis_assets.conventions import CONFIDENCE
 from analysis_assets.frames import Kind, Row, table
-from analysis_assets.protocols import Binary, FloatArray, Inputs, NotComputableError
+from analysis_assets.protocols import Binary, FloatArray, NotComputableError
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from analysis_assets.inputs import StudyInputs
     from study import Study
 
 CLOPPER_PEARSON: Final = "clopper_pearson"
@@ -40,6 +41,7 @@ RESPONSE_RATE_COLUMNS: Final[Mapping[str, Kind]] = MappingProxyType(
         "ci_method": "text",
         "display": "text",
         "convention": "text",
+        "n_not_evaluable": "count",
         "note": "text",
     }
 )
@@ -182,7 +184,7 @@ def responders(sample: Binary) -> int:
     return round(float(sample.weight[sample.achieved].sum()))
 
 
-def response_rates(inputs: Inputs, study: Study) -> pd.DataFrame:
+def response_rates(inputs: StudyInputs, study: Study) -> pd.DataFrame:
     """Return one row per yes/no endpoint and interval method; percentages and bounds in percent.
 
     The denominator is every included patient; one who was never assessed counts as a non-responder. An endpoint that
@@ -194,7 +196,7 @@ def response_rates(inputs: Inputs, study: Study) -> pd.DataFrame:
     return table(rows, RESPONSE_RATE_COLUMNS, study.conventions)
 
 
-def _rates_of(inputs: Inputs, endpoint: str) -> list[Row]:
+def _rates_of(inputs: StudyInputs, endpoint: str) -> list[Row]:
     rows: list[Row] = []
     for method in CI_METHODS:
         row: Row = {"endpoint": endpoint, "ci_method": method}
@@ -203,7 +205,7 @@ def _rates_of(inputs: Inputs, endpoint: str) -> list[Row]:
         except NotComputableError as reason:
             rows.append({**row, "note": f"not computable: {reason}"})
             continue
-        n, total = responders(sample), sample.n
+        n, total, never = responders(sample), sample.n, inputs.not_evaluable(endpoint)
         interval = proportion_interval(n, total, method)
         rows.append(
             {
@@ -214,6 +216,8 @@ def _rates_of(inputs: Inputs, endpoint: str) -> list[Row]:
                 "ci_low": 100 * interval.low,
                 "ci_high": 100 * interval.high,
                 "display": count_text(n, total),
+                "n_not_evaluable": never,
+                "note": f"{never} never assessed, counted as not achieved" if never else None,
             }
         )
     return rows

@@ -59,7 +59,8 @@ def consort_figure(cohort_flow: pd.DataFrame, *, synthetic: bool = False) -> Fig
     gaps = [max(GAP, _height(box.excluded) + 0.16) if box.excluded else GAP for box in boxes[:-1]]
     body = sum(box.height for box in boxes) + sum(gaps)
     foot = foot_height(synthetic) + 0.1
-    width = LEFT + BOX_WIDTH + 0.45 + SIDE_WIDTH + 0.2
+    any_side = any(box.excluded for box in boxes)
+    width = LEFT + BOX_WIDTH + 0.45 + SIDE_WIDTH + 0.2 if any_side else 2 * LEFT + BOX_WIDTH + 1.0
     figure = new_figure(width, foot + body + heading_height() + 0.05)
     heading(figure, TITLE)
     top = foot + body

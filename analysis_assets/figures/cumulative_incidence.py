@@ -23,6 +23,7 @@ from analysis_assets.figures.style import (
     own_convention,
     p_text,
     styled,
+    text_width,
     tick_text,
 )
 from analysis_assets.rates import rounded
@@ -62,9 +63,10 @@ def cumulative_incidence_figure(
     subtitle = _gray(p_values or {})
     legend_height = LINE_HEIGHT * len(curves) + 0.12
     bottom = foot_height(synthetic) + 0.5
-    figure = new_figure(WIDTH, bottom + CURVE_HEIGHT + legend_height + heading_height(subtitle))
+    width = max(WIDTH, 0.7 + max(text_width(name) for name in curves) + 0.9)
+    figure = new_figure(width, bottom + CURVE_HEIGHT + legend_height + heading_height(subtitle))
     heading(figure, title, subtitle)
-    axes = add_axes(figure, 0.7, bottom, WIDTH - 1.0, CURVE_HEIGHT)
+    axes = add_axes(figure, 0.7, bottom, width - 1.0, CURVE_HEIGHT)
     for position, (name, rows) in enumerate(curves.items()):
         colour, stroke = COLOURS[position % len(COLOURS)], STROKES[position % len(STROKES)]
         time = np.concatenate(([0.0], rows["time_months"].to_numpy(dtype=float)))
@@ -80,7 +82,7 @@ def cumulative_incidence_figure(
     axes.set_ylim(0, 103)
     axes.set_xticks(ticks, [tick_text(tick) for tick in ticks])
     axes.set_yticks(range(0, 101, 20), [str(value) for value in range(0, 101, 20)])
-    axes.set_xlabel("Months since first remission" if factor is None else "Months")
+    axes.set_xlabel("Months since infusion")
     axes.set_ylabel("Cumulative incidence (%)")
     axes.legend(
         loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0.3, borderpad=0, handlelength=2.6, labelspacing=0.35

@@ -148,7 +148,7 @@ def forest_figure(
             if text:
                 put_text(figure, x, y, text, size=BODY, va="center", weight=weight)
         if number % 2 == 0:
-            axes.axhspan(number - 0.5, number + 0.5, color=PALE, linewidth=0, zorder=0)
+            _shade(figure, y, width)
         if not row.is_heading:
             _draw_row(axes, row, number, bounds)
     if note:
@@ -228,6 +228,7 @@ def _axis_bounds(rows: Sequence[ForestRow]) -> tuple[float, float]:
 def _prepare_axes(axes: Axes, count: int, bounds: tuple[float, float]) -> None:
     from matplotlib.ticker import NullFormatter, NullLocator
 
+    axes.patch.set_visible(False)
     axes.set_xscale("log")
     axes.set_xlim(*bounds)
     axes.set_ylim(count + 0.5, -0.5)
@@ -240,6 +241,15 @@ def _prepare_axes(axes: Axes, count: int, bounds: tuple[float, float]) -> None:
     axes.plot([1, 1], [0.4, count + 0.5], color=INK, linewidth=0.9, zorder=1)
     for tick in ticks:
         axes.plot([tick, tick], [0.4, count + 0.5], color=RULE, linewidth=0.5, zorder=0.5)
+
+
+def _shade(figure: Figure, y: float, width: float) -> None:
+    """Tint one row from edge to edge, so that the eye finds its figures."""
+    from matplotlib.patches import Rectangle
+
+    _, height = figure.get_size_inches()
+    corner, size = (0.1 / width, (y - ROW_HEIGHT / 2) / height), ((width - 0.2) / width, ROW_HEIGHT / height)
+    figure.add_artist(Rectangle(corner, *size, transform=figure.transFigure, color=PALE, linewidth=0, zorder=-1))
 
 
 def _log_ticks(bounds: tuple[float, float]) -> list[float]:

@@ -151,20 +151,21 @@ def text_width(text: str, size: float = BODY, weight: str = "normal") -> float:
 
 def wrapped(text: str, width: int) -> str:
     """Break ``text`` into lines of at most ``width`` characters."""
-    return "\n".join(textwrap.wrap(text, width, break_long_words=True)) or text
+    return "\n".join(textwrap.wrap(text, width)) or text
 
 
 def heading(figure: Figure, title: str, subtitle: str = "", left: float = 0.15) -> None:
-    """Write title and subtitle into the top margin (see ``heading_height``)."""
-    _, height = figure.get_size_inches()
-    put_text(figure, left, height - 0.12, title, size=TITLE, weight="bold", va="top")
+    """Write title and subtitle into the top margin (see ``heading_height``); a title too long for it is set smaller."""
+    width, height = figure.get_size_inches()
+    size = min(TITLE, TITLE * (width - 2 * left) / max(text_width(title, TITLE, "bold"), 0.01))
+    put_text(figure, left, height - 0.12, title, size=size, weight="bold", va="top")
     if subtitle:
         put_text(figure, left, height - 0.36, subtitle, size=BODY, va="top", color=INK, linespacing=1.35)
 
 
 def heading_height(subtitle: str = "") -> float:
     """Return the height in inches that title and subtitle need."""
-    return 0.42 + (LINE_HEIGHT * (subtitle.count("\n") + 1) if subtitle else 0.0)
+    return 0.40 + (LINE_HEIGHT * (subtitle.count("\n") + 1) + 0.02 if subtitle else 0.0)
 
 
 def foot_height(synthetic: bool) -> float:

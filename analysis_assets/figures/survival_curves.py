@@ -30,6 +30,7 @@ from analysis_assets.figures.style import (
     styled,
     text_width,
     tick_text,
+    wrapped,
 )
 from analysis_assets.protocols import FloatArray
 from analysis_assets.rates import rounded
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH: Final = 6.6
+NOTE_CHARACTERS: Final = 100
+CURVE_WIDTH: Final = 3.6
 CURVE_HEIGHT: Final = 3.1
 # More censoring ticks than this merge into a bar that tells nothing.
 MOST_CENSOR_TICKS: Final = 400
@@ -97,6 +100,7 @@ def kaplan_meier_figure(
     endpoint: str,
     factor: str = "",
     factor_label: str = "",
+    note: str = "",
     synthetic: bool = False,
 ) -> Figure:
     """Return the Kaplan-Meier figure of one endpoint, for the whole cohort or by the levels of one factor.
@@ -108,28 +112,31 @@ def kaplan_meier_figure(
         endpoint: Which endpoint to draw.
         factor: Which factor; empty for the whole cohort.
         factor_label: The factor's text for people.
+        note: What a reader must know, such as the immortal-time warning; stands under the title.
         synthetic: Whether to label the figure as made from synthetic patients.
     """
     curves = _curves(km_curves, km_summary, endpoint, factor)
     title = _title(endpoint, factor, factor_label)
     if not curves:
         return message_figure(title, f"No curve: the extract holds no follow-up for {endpoint}.", synthetic=synthetic)
-    subtitle = _test_text(logrank_tests, endpoint, factor)
+    subtitle = "\n".join(filter(None, (_test_text(logrank_tests, endpoint, factor), wrapped(note, NOTE_CHARACTERS))))
     label_width = max(text_width(curve.name) for curve in curves)
     widest_count = text_width(f"{max(curve.at_risk(0) for curve in curves):,}")
     left = max(0.75, label_width + widest_count / 2 + 0.3)
+    legend_width = max(text_width(curve.legend) for curve in curves) + 0.6
+    width = max(WIDTH, left + max(legend_width, CURVE_WIDTH) + 0.3)
     foot = foot_height(synthetic)
     table_height = LINE_HEIGHT * (len(curves) + 1) + 0.1
     legend_height = LINE_HEIGHT * len(curves) + 0.12
     bottom = foot + table_height + 0.5
     height = bottom + CURVE_HEIGHT + legend_height + heading_height(subtitle)
-    figure = new_figure(WIDTH, height)
+    figure = new_figure(width, height)
     heading(figure, title, subtitle)
-    axes = add_axes(figure, left, bottom, WIDTH - left - 0.3, CURVE_HEIGHT)
+    axes = add_axes(figure, left, bottom, width - left - 0.3, CURVE_HEIGHT)
     for position, curve in enumerate(curves):
         _draw_curve(axes, curve, position)
     last = max(float(curve.time[-1]) for curve in curves)
-    room = (WIDTH - left - 0.3) / (widest_count + 0.12)
+    room = (width - left - 0.3) / (widest_count + 0.12)
     ticks = month_ticks(last, most=min(9, int(room)))
     _finish_axes(axes, endpoint, last, ticks)
     axes.legend(
@@ -153,6 +160,7 @@ def kaplan_meier_text(
     endpoint: str,
     factor: str = "",
     factor_label: str = "",
+    note: str = "",
 ) -> str:
     """Return the alternative text of ``kaplan_meier_figure``."""
     curves = _curves(km_curves, km_summary, endpoint, factor)
@@ -164,7 +172,7 @@ def kaplan_meier_text(
         end = f"the curve ends at {rounded(100 * curve.survival[-1], 1)}% after {months_text(curve.time[-1])} months"
         parts.append(f"{curve.legend}; {end}.")
     test = _test_text(logrank_tests, endpoint, factor)
-    return " ".join([*parts, f"{test}." if test else ""]).strip()
+    return " ".join(filter(None, [*parts, f"{test}." if test else "", note]))
 
 
 def _title(endpoint: str, factor: str, factor_label: str) -> str:

@@ -41,13 +41,14 @@ MOST_NUMBERED: Final = 60
 MOST_LANES: Final = 300
 NUMBER_EVERY: Final = 10
 
-# Column of the lanes, legend text, marker, fill, edge. Shapes differ, so colour is never needed to tell them apart.
+# Column of the lanes, legend text, marker, fill, edge, relative size. Shapes differ, so colour is never needed to tell
+# them apart; the diamond is small enough to leave the circle of a remission on the same day in sight.
 EVENTS: Final = (
-    ("remission", "complete remission", "o", GREEN, BLACK),
-    ("mrd_negative", "MRD negative", "D", "white", GREEN),
-    ("hsct", "HSCT", "^", ORANGE, BLACK),
-    ("relapse", "relapse", "X", VERMILION, BLACK),
-    ("treatment_failure", "treatment failure", "v", "white", VERMILION),
+    ("remission", "complete remission", "o", GREEN, BLACK, 1.2),
+    ("mrd_negative", "MRD negative", "D", "white", BLACK, 0.6),
+    ("hsct", "HSCT", "^", ORANGE, BLACK, 1.0),
+    ("relapse", "relapse", "X", VERMILION, BLACK, 1.0),
+    ("treatment_failure", "treatment failure", "v", "white", VERMILION, 1.0),
 )
 REMISSION_COLOUR: Final = SKY
 NO_REMISSION_COLOUR: Final = "#DADADA"
@@ -82,7 +83,7 @@ def swimmer_figure(lanes: pd.DataFrame, n_included: int, *, synthetic: bool = Fa
     axes.set_ylim(count - 0.4, -0.6)
     axes.set_xticks(ticks, [tick_text(tick) for tick in ticks])
     axes.set_xlabel("Months since infusion")
-    axes.set_ylabel("Patient, by length of follow-up")
+    axes.set_ylabel("Patient, by length of follow-up" if plot_height > 2.2 else "Patient")
     numbered = range(count) if count <= MOST_NUMBERED else range(NUMBER_EVERY - 1, count, NUMBER_EVERY)
     axes.set_yticks(list(numbered), [str(number + 1) for number in numbered], size=6.5)
     axes.tick_params(axis="y", length=0)
@@ -138,13 +139,13 @@ def _draw_lanes(axes: Axes, lanes: pd.DataFrame, size: float) -> None:
         linewidth=0,
         zorder=2,
     )
-    for column, _, marker, face, edge in EVENTS:
+    for column, _, marker, face, edge, scale in EVENTS:
         at = lanes[column].to_numpy(dtype=float, na_value=np.nan)
         axes.plot(
             at,
             y,
             marker,
-            markersize=size,
+            markersize=size * scale,
             markerfacecolor=face,
             markeredgecolor=edge,
             markeredgewidth=0.7,
@@ -165,10 +166,10 @@ def _legend() -> list[object]:
         Patch(facecolor=REMISSION_COLOUR, label="in remission"),
         Patch(facecolor=NO_REMISSION_COLOUR, label="not in remission"),
     ]
-    for _, text, marker, face, edge in EVENTS:
-        handles.append(
-            Line2D([], [], marker=marker, linestyle="none", markerfacecolor=face, markeredgecolor=edge, label=text)
-        )
+    for _, text, marker, face, edge, scale in EVENTS:
+        handle = Line2D([], [], marker=marker, linestyle="none", label=text, markersize=6 * scale)
+        handle.set(markerfacecolor=face, markeredgecolor=edge)
+        handles.append(handle)
     handles.append(Line2D([], [], marker="s", linestyle="none", color=INK, label="death"))
     handles.append(Line2D([], [], marker=">", linestyle="none", color=BLUE, label="alive at last contact"))
     return handles

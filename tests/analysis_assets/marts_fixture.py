@@ -116,8 +116,8 @@ def reference_marts() -> Marts:
         """)
     for endpoint, days, event, kind in (
         ("OS", "os_days", "os_event = '1'", "if(os_event = '1', 'death', 'censored')"),
-        ("EFS", "efs_days", "efs_event = '1'", "efs_event_type"),
-        ("FOLLOW_UP", "followup_days", "true", "'last_contact'"),
+        ("EFS", "efs_days", "efs_event = '1'", "replace(efs_event_type, ' ', '_')"),
+        ("FOLLOW_UP", "followup_days", "os_event = '0'", "if(os_event = '1', 'death', 'last_contact')"),
         ("TIME_TO_CR", "coalesce(cr_day, followup_days)", "cr = '1'", "if(cr = '1', 'response', 'censored')"),
         (
             "TIME_TO_MRD_NEGATIVE",
@@ -185,10 +185,15 @@ def resized_marts(n: int) -> Marts:
         where copy * 39 + nth <= {n}
     """)
     for table in ("patients", "outcomes", "adverse_events"):
-        shift = ""
+        replaced = "new_key as patient_key"
         if table == "outcomes":
-            shift = ", case when kind = 'binary' then time_days else time_days + 37 * copy end as time_days"
-        run(f"create temp table copied as select t.*, c.new_key, c.copy from marts.{table} as t join chosen as c using (patient_key)")
-        run(f"create or replace table marts.{table} as select * exclude (new_key, copy) replace (new_key as patient_key{shift}) from copied")
+            moved = "if(endpoint in ('OS', 'EFS', 'FOLLOW_UP'), time_days + 37 * copy, time_days)"
+            replaced += f", {moved} as time_days"
+        run(f"""
+            create temp table copied as
+            select * exclude (new_key, place, copy) replace ({replaced})
+            from marts.{table} join chosen using (patient_key)
+        """)
+        run(f"create or replace table marts.{table} as from copied")
         run("drop table copied")
     return marts

@@ -175,6 +175,11 @@ def long_flow() -> pd.DataFrame:
     rows = [{"step": 0, "criterion": "patients known", "n_excluded": 0, "n_remaining": 1_000_000}]
     for step, criterion in enumerate(criteria, start=1):
         rows.append(
-            {"step": step, "criterion": criterion, "n_excluded": 1000 * step, "n_remaining": rows[-1]["n_remaining"] - 1000 * step}
+            {
+                "step": step,
+                "criterion": criterion,
+                "n_excluded": 1000 * step,
+                "n_remaining": rows[-1]["n_remaining"] - 1000 * step,
+            }
         )
     return pd.DataFrame(rows)
