@@ -1,0 +1,20 @@
+-- Distribution of laboratory values. Values are rounded to four significant digits, more than instruments report.
+-- One row per LOINC code, unit and value; `rows` counts results.
+with readings as (
+    select
+        loinc,
+        lower(unit) as unit,
+        cast(unit is null as integer) as unit_missing,
+        try_cast(value as double) as reading
+    from lab_results
+)
+
+select
+    loinc,
+    unit,
+    unit_missing,
+    if(reading = 0, 0, round(reading, 3 - cast(floor(log10(abs(nullif(reading, 0)))) as integer))) as value,
+    count(*) as rows
+from readings
+group by all
+order by all

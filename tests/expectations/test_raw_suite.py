@@ -1,0 +1,140 @@
+"""The raw suite on small lakes: each case breaks one thing and names the check that must see it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from expectations import CheckResult, ExpectationsError, declared_checks, run_raw_checks
+from tests.expectations.conftest import Files, Judge, LakePlan
+
+SOUND = {
+    "patients": "select md5(i::varchar) as patient_key, 'F' as sex, '1990-01-02' as birth_date from range(30) t(i)",
+    "cart_infusions": """
+        select md5(i::varchar) as patient_key, '2018-01-02' as infused_at, '1000000' as cells_per_kg,
+            '1' as course, '1' as fraction
+        from range(30) t(i)""",
+    "lab_results": """
+        select md5(i::varchar) as patient_key, '2018-01-02T10:00' as collected_at, '718-7' as loinc,
+            (90 + i)::varchar as value, 'g/L' as unit
+        from range(30) t(i)""",
+    "follow_ups": """
+        select md5(i::varchar) as patient_key, '2018-03-02' as visited_on, 'alive' as vital_status,
+            null::varchar as death_on, 'remission' as disease_status, null::varchar as relapse_on
+        from range(30) t(i)""",
+    "ledger": "select 'patients' as feed, '2018-07-30' as extract, 30 as rows, 30 as accepted, 0 as rejected",
+}
+
+
+def not_passed(results: dict[str, CheckResult]) -> dict[str, int | None]:
+    return {
+        name: result.failing_rows
+        for name, result in results.items()
+        if result.status not in ("passed", "not_applicable")
+    }
+
+
+def test_a_sound_lake_passes_and_missing_feeds_do_not_apply(judge_lake: Judge) -> None:
+    results = judge_lake(**SOUND)
+    assert not_passed(results) == {}
+    assert results["lab_haemoglobin_plausible"].status == "passed"
+    assert results["lab_haemoglobin_plausible"].judged_rows == 30
+    assert results["lab_platelets_plausible"].status == "not_applicable"
+    assert results["vital_temperature_plausible"].status == "not_applicable"
+    assert results["vital_temperature_plausible"].passed is None
+    assert sorted(results) == sorted(spec.name for spec in declared_checks() if spec.suite == "raw")
+
+
+def test_an_empty_lake_passes_nothing(judge_lake: Judge) -> None:
+    assert {result.status for result in judge_lake().values()} == {"not_applicable"}
+
+
+def test_an_empty_table_is_not_a_pass(judge_lake: Judge) -> None:
+    results = judge_lake(patients=SOUND["patients"] + " where false")
+    assert results["birth_year_plausible"].status == "not_applicable"
+
+
+@pytest.mark.parametrize(
+    ("feed", "select", "seen"),
+    [
+        ("patients", "select replace(columns(*), '1990', '0090') from ({patients})", {"birth_year_plausible": 30}),
+        (
+            "lab_results",
+            "select * replace (if(value = '95', '9.5', value) as value) from ({lab_results})",
+            {"lab_haemoglobin_plausible": 1},
+        ),
+        (
+            "lab_results",
+            "select * replace (null::varchar as unit) from ({lab_results})",
+            {"lab_unit_recorded": 30},
+        ),
+        (
+            "lab_results",
+            "select * replace (if(value < '92', '2018-07-31', collected_at) as collected_at) from ({lab_results})",
+            {"lab_results_not_after_extract": 22},
+        ),
+        ("lab_results", "select * from ({lab_results}) limit 20", {"lab_results_cover_infused": 10}),
+        (
+            "cart_infusions",
+            "select * replace ('1.5' as cells_per_kg) from ({cart_infusions})",
+            {"cart_dose_plausible": 30},
+        ),
+        (
+            "follow_ups",
+            "select * replace ('dead' as vital_status, '2018-01-01' as death_on) from ({follow_ups}) limit 29",
+            {"cart_infusions_not_after_death": 0, "follow_ups_not_after_death": 29},
+        ),
+        (
+            "follow_ups",
+            "select * replace ('dead' as vital_status, 'relapse' as disease_status) from ({follow_ups})",
+            {"death_dated": 30, "relapse_dated": 30},
+        ),
+    ],
+)
+def test_what_is_broken_is_seen_and_counted(judge_lake: Judge, feed: str, select: str, seen: dict[str, int]) -> None:
+    results = judge_lake(**{**SOUND, feed: select.format(**SOUND)})
+    expected = {name: count for name, count in seen.items() if count}
+    assert not_passed(results) == expected
+    assert all(results[name].failing_rows == count for name, count in seen.items())
+    assert all(results[name].action for name in seen)
+
+
+def test_rejected_shares_are_judged_on_the_newest_delivery(judge_lake: Judge) -> None:
+    ledger = """
+        select * from (values
+            ('patients', '2018-07-29', 30, 0, 30), ('patients', '2018-07-30', 30, 12, 18),
+            ('lab_results', '2018-07-30', 100, 99, 1), ('cart_infusions', '2018-07-30', 4, 0, 4)
+        ) as t(feed, extract, rows, accepted, rejected)"""
+    results = judge_lake(ledger=ledger)
+    assert not_passed(results) == {
+        "patients_rejected_share": 18,
+        "patients_mostly_rejected": 18,
+        "cart_infusions_rejected_share": 4,
+    }
+    assert results["lab_results_rejected_share"].status == "passed"
+    assert results["cart_infusions_mostly_rejected"].status == "not_applicable"
+
+
+def test_a_damaged_frame_is_an_error_of_the_check_not_of_the_data(judge_lake: Judge) -> None:
+    results = judge_lake(patients="select 'x' as patient_key, '1990-01-02' as birth_date")
+    assert results["birth_year_plausible"].status == "error"
+    assert results["birth_year_plausible"].passed is False
+    assert "could not run" in results["birth_year_plausible"].message
+    assert results["birth_year_plausible"].failing_rows is None
+
+
+def test_messages_hold_counts_and_no_values(judge_lake: Judge, tmp_path: Path) -> None:
+    feed = "select * replace (if(value = '95', '7.654321', value) as value) from ({lab_results})".format(**SOUND)
+    pages = tmp_path / "pages"
+    results = judge_lake(pages=pages, **{**SOUND, "lab_results": feed})
+    assert results["lab_haemoglobin_plausible"].message.startswith("1 of 30 rows (3.3%) fail")
+    assert "7.654" not in repr(results)
+    assert "7.654" not in (pages / "raw.json").read_text()
+
+
+def test_an_unreadable_lake_file_is_named(judge_lake: Judge, tmp_path: Path) -> None:
+    judge_lake(patients=SOUND["patients"])
+    (tmp_path / "patients.parquet").write_bytes(b"PAR1 broken")
+    with pytest.raises(ExpectationsError, match="lake files of patients can't be read"):
+        run_raw_checks(LakePlan({"patients": Files(["patients.parquet"])}), tmp_path)
