@@ -89,7 +89,8 @@ def _sample_days(course: Course) -> list[int]:
 
 
 def _morning(course: Course, day: int) -> datetime:
-    minute = course.chance(f"morning {day}").randint(0, 59)
+    # Even minutes on even days: two neighbouring days stay apart even when a resampled chart lays them on one date.
+    minute = 2 * course.chance(f"morning {day}").randint(0, 29) + day % 2
     return datetime.combine(course.patient.on(day), time(6, minute))
 
 

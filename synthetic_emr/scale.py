@@ -28,6 +28,8 @@ _SMALLEST_STRETCH_PER_MILLE = 850
 # Infusions move back by up to ten days, which keeps the whole cohort inside the study's period of infusion.
 _LARGEST_SHIFT_DAYS = 10
 _LABS_OF_A_WHOLE_CHART = 560
+# The smallest chart has more than 250 lab rows, and a day has 134 minutes for a repeat of each.
+_MOST_LABS = 250 * 134
 _ID_LENGTH = len("SYN-001")
 _OWN_IDS = {"infusion_id", "event_id", "parent_event_id", "encounter_id"}
 _THINNED = {
@@ -96,6 +98,8 @@ def write_scaled_extract(
         raise SyntheticExtractError(f"format {file_format!r} can't be scaled; use one of {', '.join(SCALE_FORMATS)}")
     if min(patients, labs_per_patient, patients_per_file) < 1:
         raise SyntheticExtractError("patients, labs per patient and patients per file must be 1 or more")
+    if labs_per_patient > _MOST_LABS:
+        raise SyntheticExtractError(f"at most {_MOST_LABS} lab rows per patient: there are no more minutes for repeats")
     folder = out_dir / REFERENCE_DATE.isoformat()
     folder.mkdir(parents=True, exist_ok=True)
     templates = _templates(labs_per_patient, seed)
@@ -153,10 +157,20 @@ def _exactly(rows: list[Row], wanted: int, course: Course, seed: int) -> list[Ro
         repeat, index = divmod(place, len(ranked))
         row = rows[ranked[index]]
         if repeat:
-            # The chart's own samples are taken at 06:00-06:59, 14:05 and 20:15; repeats go to other minutes of the day.
-            row = row | {"collected_at": f"{row['collected_at'][:10]}T{8 + repeat // 60:02d}:{repeat % 60:02d}"}
+            row = row | {"collected_at": _repeat_time(row["collected_at"], repeat)}
         chosen.append(row)
     return sorted(chosen, key=lambda row: (row["collected_at"], row["loinc"]))
+
+
+def _repeat_time(collected_at: str, repeat: int) -> str:
+    """The same day between 11:00 and 19:59, after any infusion, at a minute that no other sample of the chart has.
+
+    The chart's own samples are taken before seven in the morning, and on the infusion day once more in the evening.
+    """
+    evening = int(collected_at[11:13] > "12")
+    odd_minute = int(collected_at[15]) % 2
+    minute = 4 * repeat + 2 * odd_minute + evening
+    return f"{collected_at[:10]}T{11 + minute // 60:02d}:{minute % 60:02d}"
 
 
 def _decisive_rows(feed: str, rows: list[Row], course: Course) -> set[int]:
@@ -255,7 +269,7 @@ _PERSON = {
 _LAB_VALUE = f"""
     case
         when r.loinc in ({", ".join(f"'{loinc}'" for loinc in [*_COUNTS, _BLOOD_BLASTS])}) then r.value
-        else round(r.value::double * (0.85 + ((i * 7919 + r.place * 104729) % 301) / 1000.0), 2)::varchar
+        else round(r.value::double * (0.85 + ((i * 7919 + r.place::bigint * 104729) % 301) / 1000.0), 2)::varchar
     end as value
 """
 

@@ -84,11 +84,9 @@ def test_resampled_patients_keep_the_outcomes_of_their_templates(tmp_path: Path)
 def test_every_patient_has_exactly_the_lab_rows_asked_for_and_keys_are_unique(tmp_path: Path, labs: int) -> None:
     folder = write_scaled_extract(tmp_path, patients=60, labs_per_patient=labs)
     for feed, key in KEYS.items():
-        found = duckdb.sql(
-            f"select count(*), count(distinct ({', '.join(key)})) from '{folder}/{feed}.parquet'"
-        ).fetchone()
-        assert found is not None
-        assert found[0] == found[1] > 0, feed
+        counted = f"select count(*), count(distinct ({', '.join(key)})) from '{folder}/{feed}.parquet'"
+        rows, keys = duckdb.sql(counted).fetchall()[0]
+        assert rows == keys > 0, feed
     counts = f"select count(*) from '{folder}/lab_results.parquet' group by patient_id"
     assert duckdb.sql(counts).fetchall() == [(labs,)] * 60
 
