@@ -161,7 +161,8 @@ def quantile_with_interval(
     if convention.median_interval == "density":
         std_error = _density_std_error(curve, probability) if np.isfinite(value) else float("nan")
         reach = normal_quantile(confidence) * std_error
-        return TimeEstimate(value, value - reach, value + reach, std_error)
+        # No time lies before 0; SPSS prints 0 where the symmetric interval would begin below it.
+        return TimeEstimate(value, max(value - reach, 0.0) if np.isfinite(reach) else reach, value + reach, std_error)
     low, high = survival_interval(curve.survival, curve.std_error, convention.median_interval, confidence)
     level, flat = 1 - probability, convention.flat_quantile
     ci_low = _first_time_at_or_below(curve, low, level, flat)

@@ -1,0 +1,219 @@
+"""Table ``cox_models``: univariate, forward-selected, landmark and time-dependent hazard ratios."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from analysis_assets.conventions import Convention, convention
+from analysis_assets.cox import CoxFit, CoxSample, fit_cox, fit_cox_firth
+from analysis_assets.frames import Kind, Row, table
+from analysis_assets.multiplicity import benjamini_hochberg, number
+from analysis_assets.protocols import Covariate, Inputs, NotComputableError, SwitchTimes
+from analysis_assets.samples import cox_sample, require_contrast, require_outcome
+from analysis_assets.selection_steps import Selected, selected_cox
+from analysis_assets.separation import Separation, cox_separation
+from analysis_assets.time_dependent import LANDMARK_DAYS, counting_process, landmark
+from analysis_assets.warnings_of_models import (
+    IMMORTAL_TIME,
+    IMMORTAL_TIME_TEXT,
+    LOW_EVENTS,
+    SEPARATION,
+    low_events_text,
+    too_few_events,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from study import Study
+
+COX_COLUMNS: Final[Mapping[str, Kind]] = MappingProxyType(
+    {
+        "endpoint": "text",
+        "model": "text",
+        "term": "text",
+        "contrast": "text",
+        "hazard_ratio": "figure",
+        "ci_low": "figure",
+        "ci_high": "figure",
+        "p_value": "figure",
+        "n": "count",
+        "n_events": "count",
+        "ties": "text",
+        "estimator": "text",
+        "note": "text",
+        "term_label": "text",
+        "coefficient": "figure",
+        "std_error": "figure",
+        "q_value": "figure",
+        "ci_method": "text",
+        "p_method": "text",
+        "events_per_variable": "figure",
+        "warning": "text",
+        "convention": "text",
+    }
+)
+UNIVARIATE: Final = "univariate"
+MULTIVARIATE: Final = "multivariate"
+TIME_DEPENDENT: Final = "time_dependent"
+
+
+def fit_model(sample: CoxSample, rules: Convention) -> tuple[CoxFit, Separation]:
+    """Maximum likelihood where it exists, Firth's estimate where the data are separated."""
+    separation = cox_separation(sample)
+    return (fit_cox_firth if separation.separated else fit_cox)(sample, rules.ties), separation
+
+
+def cox_models(inputs: Inputs, study: Study) -> pd.DataFrame:
+    """Return one row per endpoint, model and term.
+
+    Models: ``univariate`` (each covariate of the study alone, with the Benjamini-Hochberg q value over the endpoint),
+    ``multivariate`` (what forward selection keeps; no rows when it keeps nothing, ``selection_steps`` says why), and
+    for each covariate known only after time zero ``landmark_60d``, ``landmark_100d`` and ``time_dependent``. A model
+    that can't be fitted is a row without figures whose ``note`` says why.
+    """
+    rules = convention(study.conventions)
+    rows: list[Row] = []
+    for endpoint in study.models.cox.endpoints:
+        rows.extend(_univariate(inputs, study, endpoint, rules))
+        rows.extend(_multivariate(selected_cox(inputs, study, endpoint), endpoint, rules))
+        for name in study.models.cox.covariates:
+            covariate = inputs.covariate(name)
+            if covariate.after_time_zero:
+                rows.extend(_after_time_zero(inputs, endpoint, covariate, rules))
+    return table(rows, COX_COLUMNS, rules.name)
+
+
+def _univariate(inputs: Inputs, study: Study, endpoint: str, rules: Convention) -> list[Row]:
+    rows = [_univariate_row(inputs, endpoint, inputs.covariate(name), rules) for name in study.models.cox.covariates]
+    q_values = benjamini_hochberg([number(row.get("p_value")) for row in rows])
+    return [{**row, "q_value": q} for row, q in zip(rows, q_values, strict=True)]
+
+
+def _univariate_row(inputs: Inputs, endpoint: str, covariate: Covariate, rules: Convention) -> dict[str, object]:
+    head = _head(endpoint, UNIVARIATE, covariate, rules)
+    try:
+        sample = cox_sample(inputs.time_to_event(endpoint, [covariate.name]), [covariate.name])
+    except NotComputableError as error:
+        return {**head, "note": str(error)}
+    return next(_fitted_rows(head, sample, [covariate], rules))
+
+
+def _multivariate(selected: Selected, endpoint: str, rules: Convention) -> Iterator[Row]:
+    if not selected.chosen or selected.cox is None:
+        return
+    head = {"endpoint": endpoint, "model": MULTIVARIATE, "ties": rules.ties}
+    yield from _fitted_rows(head, selected.cox, selected.chosen, rules, candidates=len(selected.candidates))
+
+
+def _after_time_zero(inputs: Inputs, endpoint: str, covariate: Covariate, rules: Convention) -> Iterator[Row]:
+    models = [f"landmark_{day}d" for day in LANDMARK_DAYS] + [TIME_DEPENDENT]
+    heads = [_head(endpoint, model, covariate, rules) for model in models]
+    try:
+        times = inputs.counting_process(endpoint, covariate.name)
+    except NotComputableError as error:
+        yield from ({**head, "note": str(error)} for head in heads)
+        return
+    for head, day in zip(heads, LANDMARK_DAYS, strict=False):
+        sample = landmark(times, day)
+        left = _patients(times) - sample.n
+        note = f"status on day {day}; {left} patients whose follow-up had ended by then left out"
+        yield next(_fitted_rows(head, sample, [covariate], rules, note=note, known_in_time=True))
+    split = counting_process(times)
+    note = "covariate changes on its day (counting process)"
+    for row in _fitted_rows(heads[-1], split, [covariate], rules, note=note, known_in_time=True):
+        yield {**row, "n": _patients(times)}
+
+
+def _patients(times: SwitchTimes) -> int:
+    return round(float(times.weight.sum()))
+
+
+def _head(endpoint: str, model: str, covariate: Covariate, rules: Convention) -> dict[str, object]:
+    return {
+        "endpoint": endpoint,
+        "model": model,
+        "term": covariate.name,
+        "contrast": covariate.contrast,
+        "term_label": covariate.label,
+        "ties": rules.ties,
+    }
+
+
+def _fitted_rows(
+    head: Mapping[str, object],
+    sample: CoxSample,
+    covariates: Sequence[Covariate],
+    rules: Convention,
+    *,
+    candidates: int = 0,
+    note: str = "",
+    known_in_time: bool = False,
+) -> Iterator[dict[str, object]]:
+    """One row per covariate of one model; rows without figures and with the reason when it can't be fitted."""
+    counts = {"n": sample.n, "n_events": sample.n_events}
+    try:
+        require_outcome(sample.n_events, sample.n, survival=True)
+        for column, covariate in enumerate(covariates):
+            require_contrast(covariate, sample.x[:, column], sample.weight)
+        fit, separation = fit_model(sample, rules)
+        if separation.redundant.any():
+            name = covariates[int(np.argmax(separation.redundant))].name
+            raise NotComputableError(f"{name} does not vary among the patients at risk at any event")
+    except NotComputableError as error:
+        for covariate in covariates:
+            yield {**head, **_term(covariate), **counts, "note": "; ".join(filter(None, (str(error), note)))}
+        return
+    per_variable = sample.n_events / max(candidates, len(covariates))
+    for column, covariate in enumerate(covariates):
+        warned: dict[str, str] = {}
+        if separation.separated:
+            warned[SEPARATION] = _separation_text(covariate, int(separation.directions[column]))
+        if too_few_events(per_variable):
+            warned[LOW_EVENTS] = low_events_text(per_variable, candidates)
+        if covariate.after_time_zero and not known_in_time:
+            warned[IMMORTAL_TIME] = IMMORTAL_TIME_TEXT
+        yield {
+            **head,
+            **_term(covariate),
+            **counts,
+            **_figures(fit, column),
+            "events_per_variable": per_variable,
+            "warning": ", ".join(warned) or None,
+            "note": "; ".join(filter(None, (note, *warned.values()))) or None,
+        }
+
+
+def _term(covariate: Covariate) -> dict[str, object]:
+    return {"term": covariate.name, "contrast": covariate.contrast, "term_label": covariate.label}
+
+
+def _figures(fit: CoxFit, column: int) -> dict[str, object]:
+    with np.errstate(over="ignore"):
+        ratios = np.exp([fit.coefficients[column], fit.ci_low[column], fit.ci_high[column]])
+    firth = fit.estimator == "firth"
+    return {
+        "hazard_ratio": ratios[0],
+        "ci_low": ratios[1],
+        "ci_high": ratios[2],
+        "p_value": fit.p_values[column],
+        "coefficient": fit.coefficients[column],
+        "std_error": fit.std_errors[column],
+        "estimator": fit.estimator,
+        "ci_method": "profile likelihood" if firth else "Wald",
+        "p_method": "penalised likelihood ratio" if firth else "Wald",
+    }
+
+
+def _separation_text(covariate: Covariate, direction: int) -> str:
+    if direction == 0:
+        return "another covariate of the model is separated: Firth's estimate for all"
+    limit = "infinity" if direction > 0 else "0"
+    return (
+        f"separated: the maximum likelihood hazard ratio of '{covariate.contrast}' is {limit}; "
+        "Firth's estimate with profile likelihood interval"
+    )

@@ -1,0 +1,165 @@
+"""Table ``cumulative_incidence``: relapse and death without relapse as competing risks, with their tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from analysis_assets.competing_risks import cumulative_incidence as aalen_johansen
+from analysis_assets.competing_risks import fit_fine_gray, gray_test
+from analysis_assets.conventions import convention
+from analysis_assets.frames import Kind, Row, table
+from analysis_assets.protocols import (
+    DAYS_PER_MONTH,
+    EVENT,
+    MISSING,
+    Covariate,
+    Inputs,
+    NotComputableError,
+    TimeToEvent,
+)
+from analysis_assets.samples import require_contrast, require_outcome
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from study import Study
+
+COMPETING_ENDPOINTS: Final = ("RELAPSE", "NON_RELAPSE_MORTALITY")
+METHOD: Final = "Aalen-Johansen, complementary log-log interval"
+GRAY: Final = "gray_test"
+FINE_GRAY: Final = "fine_gray"
+
+INCIDENCE_COLUMNS: Final[Mapping[str, Kind]] = MappingProxyType(
+    {
+        "endpoint": "text",
+        "factor": "text",
+        "level": "text",
+        "time_months": "figure",
+        "incidence": "figure",
+        "ci_low": "figure",
+        "ci_high": "figure",
+        "std_error": "figure",
+        "time_days": "figure",
+        "n_at_risk": "count",
+        "n_events": "count",
+        "n_competing": "count",
+        "ci_method": "text",
+        "convention": "text",
+    }
+)
+
+
+def cumulative_incidence(inputs: Inputs, study: Study) -> pd.DataFrame:
+    """Return one row per competing endpoint, factor, level and distinct follow-up time.
+
+    Incidence is 0 before the first row. An endpoint without patients has no rows; ``model_diagnostics`` says why.
+    """
+    rows: list[Row] = []
+    for endpoint in COMPETING_ENDPOINTS:
+        for factor in ("", *study.models.survival.factors):
+            try:
+                sample = inputs.time_to_event(endpoint, [factor] if factor else [])
+                levels = inputs.covariate(factor).levels if factor else ("",)
+            except NotComputableError:
+                continue
+            for code, level in enumerate(levels):
+                kept = sample.levels[factor] == code if factor else np.ones(len(sample.weight), dtype=bool)
+                head = {"endpoint": endpoint, "factor": factor, "level": level, "ci_method": METHOD}
+                rows.extend({**head, **point} for point in _points(sample, kept))
+    return table(rows, INCIDENCE_COLUMNS, convention(study.conventions).name)
+
+
+def _points(sample: TimeToEvent, kept: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Iterator[dict[str, object]]:
+    curve = aalen_johansen(sample.time_days[kept], sample.cause[kept], sample.weight[kept])
+    low, high = curve.interval()
+    for index, time in enumerate(curve.time):
+        yield {
+            "time_months": time / DAYS_PER_MONTH,
+            "incidence": curve.incidence[index],
+            "ci_low": low[index],
+            "ci_high": high[index],
+            "std_error": float(np.sqrt(curve.variance[index])),
+            "time_days": time,
+            "n_at_risk": round(curve.n_at_risk[index]),
+            "n_events": round(curve.n_events[index]),
+            "n_competing": round(curve.n_competing[index]),
+        }
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """Patients with a known level of one factor, for one competing endpoint."""
+
+    sample: TimeToEvent
+    kept: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    x: np.ndarray[tuple[int], np.dtype[np.float64]]
+
+    @classmethod
+    def load(cls, inputs: Inputs, endpoint: str, covariate: Covariate) -> _Compared:
+        sample = inputs.time_to_event(endpoint, [covariate.name])
+        kept = np.asarray(sample.levels[covariate.name] != MISSING)
+        x = sample.levels[covariate.name][kept].astype(float)
+        compared = cls(sample, kept, x)
+        require_contrast(covariate, x, sample.weight[kept])
+        require_outcome(compared.n_events, round(float(sample.weight[kept].sum())), survival=True)
+        return compared
+
+    @property
+    def n_events(self) -> int:
+        return round(float(self.sample.weight[self.kept & (self.sample.cause == EVENT)].sum()))
+
+    def level_without_event(self, covariate: Covariate) -> str | None:
+        """The level at which nobody had the event, if there is one: the subdistribution ratio is then 0 or infinite."""
+        weight = self.sample.weight[self.kept] * (self.sample.cause[self.kept] == EVENT)
+        counts = [float(weight[self.x == code].sum()) for code in (0, 1)]
+        return next((covariate.levels[code] for code in (0, 1) if counts[code] == 0), None)
+
+
+def competing_risk_tests(inputs: Inputs, study: Study) -> Iterator[Row]:
+    """Rows for ``model_diagnostics``: Gray's test and Fine and Gray's ratio per competing endpoint and factor."""
+    for endpoint in COMPETING_ENDPOINTS:
+        for name in study.models.survival.factors:
+            heads = [{"outcome": endpoint, "term": name, "diagnostic": kind} for kind in (GRAY, FINE_GRAY)]
+            try:
+                covariate = inputs.covariate(name)
+                compared = _Compared.load(inputs, endpoint, covariate)
+            except NotComputableError as error:
+                yield from ({**head, "note": str(error)} for head in heads)
+                continue
+            yield {**heads[0], **_gray_columns(compared)}
+            yield {**heads[1], **_fine_gray_columns(compared, covariate)}
+
+
+def _gray_columns(compared: _Compared) -> dict[str, object]:
+    sample, kept = compared.sample, compared.kept
+    test = gray_test(sample.time_days[kept], sample.cause[kept], compared.x.astype(int), sample.weight[kept])
+    if not np.isfinite(test.statistic):
+        return {"df": test.df, "note": "no event while both levels were under observation"}
+    return {"statistic": test.statistic, "df": test.df, "p_value": test.p_value}
+
+
+def _fine_gray_columns(compared: _Compared, covariate: Covariate) -> dict[str, object]:
+    without = compared.level_without_event(covariate)
+    if without is not None:
+        return {
+            "contrast": covariate.contrast,
+            "note": f"no event at level '{without}': the ratio has no finite estimate",
+        }
+    sample, kept = compared.sample, compared.kept
+    fit = fit_fine_gray(sample.time_days[kept], sample.cause[kept], compared.x[:, None], sample.weight[kept])
+    statistic = float((fit.coefficients[0] / fit.std_errors[0]) ** 2)
+    return {
+        "statistic": statistic,
+        "df": 1,
+        "p_value": fit.p_values[0],
+        "contrast": covariate.contrast,
+        "estimate": float(np.exp(fit.coefficients[0])),
+        "ci_low": float(np.exp(fit.ci_low[0])),
+        "ci_high": float(np.exp(fit.ci_high[0])),
+        "note": "subdistribution hazard ratio, robust Wald test",
+    }
