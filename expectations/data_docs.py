@@ -6,7 +6,8 @@ import datetime as dt
 import json
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from html import escape as html_escape
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ _EXTERNAL = re.compile(
     r"|<(?:img|source)[^>]*\bsrc=[\"']https?:[^>]*>",
     re.IGNORECASE,
 )
-_OUTSIDE_LINK = re.compile(r"<a\b[^>]*\bhref=[\"']https?:[^>]*>(.*?)</a>", re.IGNORECASE | re.DOTALL)
+_LINK = re.compile(r"<a\b[^>]*\bhref=[\"'](?P<target>[^\"']*)[\"'][^>]*>(?P<text>.*?)</a>", re.IGNORECASE | re.DOTALL)
 _SCRIPT = re.compile(r"<script\b[^>]*>.*?</script>", re.IGNORECASE | re.DOTALL)
 
 
@@ -60,12 +61,41 @@ def build_data_docs(kept: Path, folder: Path, run_name: str, run_time: dt.dateti
     context.write_pages(validations, folder, run_name, run_time)
     shutil.rmtree(folder / "static", ignore_errors=True)
     style = STYLE.read_text(encoding="utf-8")
-    for page in folder.rglob("*.html"):
-        page.write_text(_self_contained(page.read_text(encoding="utf-8"), style), encoding="utf-8")
-    return folder / "index.html"
+    index = folder / "index.html"
+    pages = sorted(page for page in folder.rglob("*.html") if page != index)
+    for page in pages:
+        page.write_text(_self_contained(page.read_text(encoding="utf-8"), page.parent, style), encoding="utf-8")
+    links = {page.stem: page.relative_to(folder).as_posix() for page in pages}
+    index.write_text(_index(validations, links, run_name, run_time, style), encoding="utf-8")
+    return index
 
 
-def _self_contained(html: str, style: str) -> str:
+def _self_contained(html: str, folder: Path, style: str) -> str:
+    """Take out what needs a network, and links that lead nowhere."""
     html = _SCRIPT.sub("", _EXTERNAL.sub("", html))
-    html = _OUTSIDE_LINK.sub(r"\1", html)
+
+    def text_if_dead(link: re.Match[str]) -> str:
+        target = link["target"]
+        alive = target.startswith("#") or (not target.startswith("http") and (folder / target).exists())
+        return link[0] if alive else link["text"]
+
+    html = _LINK.sub(text_if_dead, html)
     return html.replace("</head>", f"<style>\n{style}</style>\n</head>", 1)
+
+
+def _index(
+    validations: Sequence[tuple[str, Any]], links: Mapping[str, str], run_name: str, run_time: dt.datetime, style: str
+) -> str:
+    """The first page, without the script that Great Expectations' own needs to list anything."""
+    rows = "\n".join(
+        f'<tr><td><a href="{links[name]}">{name}</a></td><td>{result.statistics["evaluated_expectations"]}</td>'
+        f"<td>{result.statistics['unsuccessful_expectations']}</td></tr>"
+        for name, result in validations
+    )
+    title = f"Checks of {html_escape(run_name)}, {run_time:%Y-%m-%d %H:%M}"
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="utf-8"><title>{title}</title>\n'
+        f"<style>\n{style}</style></head>\n<body><h1>{title}</h1>\n"
+        "<p>Every page counts distinct values; how many source rows stand behind them says quality.check_results.</p>\n"
+        f"<table><tr><th>Judged</th><th>Checks</th><th>Failed</th></tr>\n{rows}\n</table></body>\n</html>\n"
+    )

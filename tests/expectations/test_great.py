@@ -66,6 +66,9 @@ def test_pages_show_both_suites_need_no_network_and_hold_no_value(
     assert index.read_text() == pages["index.html"]
     assert {"marts.patients.html", "raw.patients.html", "index.html"} <= set(pages)
     assert "age_range" in pages["marts.patients.html"]
+    links = re.findall(r'href="([^"#]+)"', pages["index.html"])
+    assert len(links) == len(pages) - 1
+    assert all((index.parent / link).is_file() for link in links)
     assert [name for name, page in pages.items() if re.search(r"(src|href|srcset)=[\"']?https?:|@import", page)] == []
     assert [name for name, page in pages.items() if "123.4" in page or "<script" in page] == []
 
