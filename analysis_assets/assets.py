@@ -64,12 +64,20 @@ TABLES: Final = (
     AnalysisTable("km_summary", "km_tables:km_summary", "endpoint, factor, level and convention"),
     AnalysisTable("km_landmarks", "km_tables:km_landmarks", "endpoint, factor, level, month and convention"),
     AnalysisTable("logrank_tests", "km_tables:logrank_tests", "endpoint and factor"),
+    AnalysisTable("cox_models", "cox_models:cox_models", "endpoint, model and term"),
+    AnalysisTable("logistic_models", "logistic_models:logistic_models", "outcome, model and term"),
+    AnalysisTable("selection_steps", "selection_steps:selection_steps", "outcome, model family and step"),
+    AnalysisTable(
+        "cumulative_incidence", "incidence_tables:cumulative_incidence", "competing endpoint, factor, level and time"
+    ),
+    AnalysisTable("model_diagnostics", "model_diagnostics:model_diagnostics", "outcome, term and diagnostic"),
     AnalysisTable("cohort_flow", "cohort_flow:cohort_flow", "step of the eligibility flow", ("cohort_flow",)),
     AnalysisTable(
         "baseline_characteristics", "baseline:baseline_characteristics", "characteristic and level", ("patients",)
     ),
     AnalysisTable("response_rates", "rates:response_rates", "binary endpoint and interval method"),
     AnalysisTable("response_times", "baseline:response_times", "time-to-response endpoint"),
+    AnalysisTable("response_time_distribution", "baseline:response_time_distribution", "endpoint and day of response"),
     AnalysisTable("follow_up", "baseline:follow_up_summary", "method of summarising follow-up"),
     AnalysisTable("subsequent_therapies", "baseline:subsequent_therapies", "patient group and therapy", ("patients",)),
     AnalysisTable("subgroup_response", "subgroups:subgroup_response", "binary endpoint, factor and level"),

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import sys
+import traceback
 import warnings
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.settings import Settings
@@ -35,6 +39,15 @@ def refresh(settings: Settings) -> Outcome:
         return _run(settings)
     except USER_ERRORS as error:
         return Outcome(REFUSED, str(error))
+    except Exception as error:
+        return Outcome(FAILED, _bug(error))
+
+
+def _bug(error: Exception) -> str:
+    """Where an unforeseen error arose; its text is left out, for it may quote a row of the source."""
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames[-4:]]
+    return f"unforeseen {type(error).__name__} at {' > '.join(places)}; this is a fault of the program, please report it"
 
 
 def _run(settings: Settings) -> Outcome:
@@ -147,8 +160,16 @@ def main(adapt: Callable[[Settings], Settings] | None = None) -> int:
 
 
 def run_as_command(adapt: Callable[[Settings], Settings] | None = None) -> None:
-    """Run `main` as a command."""
-    sys.exit(main(adapt))
+    """Run `main` as a command.
+
+    Exit functions run, but the interpreter is not taken down: at that point DuckDB's binding complains on the terminal about
+    objects that other libraries still hold.
+    """
+    status = main(adapt)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    atexit._run_exitfuncs()
+    os._exit(status)
 
 
 if __name__ == "__main__":

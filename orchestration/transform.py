@@ -16,6 +16,7 @@ from orchestration.refresh_context import RefreshContext
 from orchestration.settings import DBT_PROJECT_DIR
 from orchestration.table_metadata import describe_tables
 from orchestration.user_errors import as_failure
+from orchestration.warm_up import start_warm_up
 from warehouse import WarehouseHome
 
 
@@ -80,6 +81,7 @@ def warehouse_models() -> dg.AssetsDefinition:
             project_dir=str(DBT_PROJECT_DIR), profiles_dir=str(DBT_PROJECT_DIR), dbt_executable=str(DBT_EXECUTABLE)
         )
         invocation = dbt.cli(build_arguments(variables), context=context, target_path=dbt_target(refresh.home))
+        start_warm_up()
         yield from _with_metadata(invocation.stream(), refresh)
 
     return warehouse_models
