@@ -1,4 +1,4 @@
--- Worst grade of each adverse event by phase: events as recorded, and haematologic toxicity graded from laboratory values.
+-- Worst grade of each adverse event by phase: events as recorded, and haematologic toxicity graded from laboratory values, ICANS from ICE scores.
 -- Where the study derives CRS, the CRS row carries the derived grade. An event of the phase "hsct" in a patient without a
 -- transplant after the infusion keeps its row, flagged `without_transplant`. One row per patient, term and phase.
 
@@ -47,6 +47,19 @@ rated as (
         evidence
     from {{ ref('int_hematologic_toxicity') }}
     where worst_grade > 0
+    union all
+    select
+        patient_key,
+        'cart',
+        'ICANS',
+        null,
+        grade,
+        'ASTCT2019',
+        study_day,
+        false,
+        evidence
+    from {{ ref('int_icans') }}
+    where grade > 0
 )
 
 select

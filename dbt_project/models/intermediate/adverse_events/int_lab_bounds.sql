@@ -1,12 +1,28 @@
--- CTCAE bounds in canonical units for either sex: a bound given as a multiple of the lower or upper reference limit times
--- that limit. One row per CTCAE version, analyte, sex and grade. Seeds: ctcae_lab_grades, lab_reference_limits.
+-- CTCAE bounds in canonical units by sex: a bound given as a multiple of the lower or upper reference limit times that
+-- limit. A patient of unknown sex is graded by the milder of the two.
+-- One row per CTCAE version, analyte, sex (F, M, unknown) and grade. Seeds: ctcae_lab_grades, lab_reference_limits.
 
+with by_sex as (
+    select
+        grades.version,
+        grades.analyte,
+        limits.sex,
+        grades.grade,
+        grades.direction,
+        grades.bound * case grades.basis when 'lln' then limits.lln when 'uln' then limits.uln else 1 end as bound
+    from {{ ref('ctcae_lab_grades') }} as grades
+    inner join {{ ref('lab_reference_limits') }} as limits on grades.analyte = limits.analyte
+)
+
+select version, analyte, sex, grade, direction, bound
+from by_sex
+union all
 select
-    grades.version,
-    grades.analyte,
-    limits.sex,
-    grades.grade,
-    grades.direction,
-    grades.bound * case grades.basis when 'lln' then limits.lln when 'uln' then limits.uln else 1 end as bound
-from {{ ref('ctcae_lab_grades') }} as grades
-inner join {{ ref('lab_reference_limits') }} as limits on grades.analyte = limits.analyte
+    version,
+    analyte,
+    'unknown' as sex,
+    grade,
+    direction,
+    case when direction = 'below' then min(bound) else max(bound) end as bound
+from by_sex
+group by version, analyte, grade, direction

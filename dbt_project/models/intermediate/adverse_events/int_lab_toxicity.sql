@@ -1,6 +1,5 @@
 -- CTCAE grade of each blood and liver analyte under versions 5 and 6: worst of days 1 to the end of the toxicity window,
 -- beside the baseline grade; treatment-emergent where worse than baseline (no baseline value counts as grade 0). 0 = none.
--- A patient of unknown sex is graded by the limits of either sex that give the milder grade.
 -- One row per patient, analyte and CTCAE version with a value after the infusion.
 
 with verdicts as (
@@ -9,7 +8,6 @@ with verdicts as (
         worst.analyte,
         worst.period,
         bounds.version,
-        bounds.sex,
         bounds.grade,
         case
             when bounds.direction = 'below' then
@@ -21,26 +19,12 @@ with verdicts as (
         end as reached,
         case when bounds.direction = 'below' then worst.lowest.value else worst.highest.value end as worst_value,
         case when bounds.direction = 'below' then worst.lowest.study_day else -worst.highest.earlier end as worst_day,
-        case when bounds.direction = 'below' then worst.lowest.evidence else worst.highest.evidence end as evidence
+        case when bounds.direction = 'below' then worst.lowest.evidence else worst.highest.evidence end as evidence,
+        case bounds.version when 5 then worst.days_at_grade_4_v5 else worst.days_at_grade_4_v6 end as days_at_grade_4
     from {{ ref('int_worst_labs') }} as worst
     inner join {{ ref('stg_emr__patients') }} as patients on worst.patient_key = patients.patient_key
     inner join {{ ref('int_lab_bounds') }} as bounds
-        on worst.analyte = bounds.analyte and (patients.sex = bounds.sex or patients.sex is null)
-),
-
-by_sex as (
-    select
-        patient_key,
-        analyte,
-        period,
-        version,
-        sex,
-        coalesce(max(grade) filter (where reached), 0) as grade,
-        any_value(worst_value) as worst_value,
-        any_value(worst_day) as worst_day,
-        any_value(evidence) as evidence
-    from verdicts
-    group by patient_key, analyte, period, version, sex
+        on worst.analyte = bounds.analyte and coalesce(patients.sex, 'unknown') = bounds.sex
 ),
 
 graded as (
@@ -49,11 +33,12 @@ graded as (
         analyte,
         period,
         version,
-        min(grade) as grade,
+        coalesce(max(grade) filter (where reached), 0) as grade,
         any_value(worst_value) as worst_value,
         any_value(worst_day) as worst_day,
-        any_value(evidence) as evidence
-    from by_sex
+        any_value(evidence) as evidence,
+        any_value(days_at_grade_4) as days_at_grade_4
+    from verdicts
     group by patient_key, analyte, period, version
 )
 
@@ -64,6 +49,7 @@ select
     after_infusion.grade as worst_grade,
     after_infusion.worst_value,
     after_infusion.worst_day,
+    after_infusion.days_at_grade_4,
     baseline.grade as baseline_grade,
     after_infusion.grade > coalesce(baseline.grade, 0) as treatment_emergent,
     list_value(after_infusion.evidence) as evidence

@@ -1,5 +1,5 @@
 -- Adverse events of a patient in one row: CRS under the study's rule (0 = none), severe CRS, worst haematologic toxicity,
--- neurotoxicity and infection of the CAR-T phase, intensive care, steroids and tocilizumab against CRS.
+-- neurotoxicity (recorded, or ICANS by ICE score) and infection of the CAR-T phase, intensive care, steroids and tocilizumab against CRS.
 -- A flag whose feed no extract holds is NULL, not "no". One row per patient with an infusion.
 
 with recorded as (
@@ -32,7 +32,9 @@ select
     crs.crs_onset_date,
     coalesce(crs.evidence, []) as crs_evidence,
     hematologic.worst_grade as hematologic_toxicity_grade,
-    case when {{ feed_delivered('adverse_events') }} then coalesce(recorded.neurotoxicity, false) end as neurotoxicity,
+    case when {{ feed_delivered('adverse_events') }} then coalesce(recorded.neurotoxicity, false) or coalesce(icans.grade > 0, false)
+        when icans.patient_key is not null then icans.grade > 0
+    end as neurotoxicity,
     case when {{ feed_delivered('adverse_events') }} then coalesce(recorded.infection, false) end as infection,
     case when {{ feed_delivered('encounters') }} then icu.patient_key is not null end as icu_admission,
     case when {{ feed_delivered('medications') }} then coalesce(drugs_given.glucocorticoids, false) end
@@ -42,5 +44,6 @@ from {{ ref('int_time_zero') }} as time_zero
 left join {{ ref('int_crs_by_rule') }} as crs on time_zero.patient_key = crs.patient_key and crs.chosen
 left join recorded on time_zero.patient_key = recorded.patient_key
 left join {{ ref('int_hematologic_toxicity') }} as hematologic on time_zero.patient_key = hematologic.patient_key
+left join {{ ref('int_icans') }} as icans on time_zero.patient_key = icans.patient_key
 left join drugs_given on time_zero.patient_key = drugs_given.patient_key
 left join icu on time_zero.patient_key = icu.patient_key

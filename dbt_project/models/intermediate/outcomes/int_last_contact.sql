@@ -7,6 +7,7 @@ with last_visits as (
     select
         visits.patient_key,
         visits.visited_on,
+        visits.visited_on_precision,
         {{ evidence_list('visits.') }} as evidence
     from {{ ref('stg_emr__follow_ups') }} as visits
     inner join {{ ref('int_time_zero') }} as time_zero on visits.patient_key = time_zero.patient_key
@@ -30,6 +31,7 @@ select
         when clinical.patient_key is not null then 'clinical row'
         else 'infusion'
     end as basis,
+    coalesce(deaths.date_precision, last_visits.visited_on_precision, 'day') as date_precision,
     coalesce(last_visits.visited_on > deaths.death_date, false) as visit_after_death,
     coalesce(deaths.evidence, last_visits.evidence, later.evidence, clinical.evidence, time_zero.evidence) as evidence
 from {{ ref('int_time_zero') }} as time_zero

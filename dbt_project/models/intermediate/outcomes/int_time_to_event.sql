@@ -20,6 +20,7 @@ candidates as (
         origins.patient_key,
         origins.endpoint,
         origins.origin_date,
+        origins.date_precision as origin_precision,
         origins.evidence as origin_evidence,
         sources.source,
         sources.role,
@@ -44,7 +45,9 @@ select
     role = 'event' or event_kind = 'last_contact' as event,
     event_kind,
     reason,
-    coalesce(date_precision <> 'day', false) as date_imputed,
+    date_precision,
+    origin_precision,
+    date_precision <> 'day' or origin_precision <> 'day' as date_imputed,
     {{ merge_evidence(['origin_evidence', 'evidence']) }} as evidence
 from candidates
 qualify row_number() over (

@@ -6,6 +6,7 @@ select
     findings.patient_key,
     findings.assessed_on as failure_date,
     findings.study_day,
+    findings.date_precision,
     findings.evidence
 from {{ ref('int_response_findings') }} as findings
 where findings.patient_key not in (select reached.patient_key from {{ ref('int_first_complete_remission') }} as reached)

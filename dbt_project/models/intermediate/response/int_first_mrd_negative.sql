@@ -6,6 +6,7 @@ with first_negative as (
     select
         mrd.patient_key,
         mrd.sampled_on,
+        mrd.date_precision,
         {{ evidence_list('mrd.') }} as evidence
     from {{ ref('int_mrd_findings') }} as mrd
     inner join {{ ref('int_time_zero') }} as time_zero on mrd.patient_key = time_zero.patient_key
@@ -21,6 +22,10 @@ select
     remission.patient_key,
     greatest(remission.complete_remission_date, first_negative.sampled_on) as mrd_negative_date,
     first_negative.sampled_on as first_negative_sample_on,
+    case
+        when first_negative.sampled_on > remission.complete_remission_date then first_negative.date_precision
+        else remission.date_precision
+    end as date_precision,
     first_negative.evidence[1] as deciding_row,
     {{ merge_evidence(['remission.evidence', 'first_negative.evidence']) }} as evidence
 from {{ ref('int_first_complete_remission') }} as remission

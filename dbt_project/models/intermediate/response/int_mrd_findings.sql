@@ -39,6 +39,7 @@ with_history as (
 select
     patient_key,
     sampled_on,
+    sampled_on_precision as date_precision,
     method,
     target,
     value_percent,

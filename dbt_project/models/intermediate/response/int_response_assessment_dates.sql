@@ -2,11 +2,11 @@
 -- looked at. Blood alone is none. One row per patient and day.
 
 with looked_at as (
-    select patient_key, sampled_on as assessed_on, {{ evidence_struct() }} as evidence
+    select patient_key, sampled_on as assessed_on, sampled_on_precision as date_precision, {{ evidence_struct() }} as evidence
     from {{ ref('stg_emr__marrow_assessments') }}
     where blast_percent is not null
     union all
-    select patient_key, assessed_on, {{ evidence_struct() }} as evidence
+    select patient_key, assessed_on, assessed_on_precision, {{ evidence_struct() }} as evidence
     from {{ ref('stg_emr__extramedullary_assessments') }}
     where finding is not null
 )
@@ -15,6 +15,7 @@ select
     looked_at.patient_key,
     looked_at.assessed_on,
     {{ days_between('time_zero.infusion_date', 'looked_at.assessed_on') }} as study_day,
+    min(looked_at.date_precision) as date_precision, -- 'day' before 'month' before 'year': one exact row dates the day
     list_sort(list_distinct(list(looked_at.evidence))) as evidence
 from looked_at
 inner join {{ ref('int_time_zero') }} as time_zero on looked_at.patient_key = time_zero.patient_key

@@ -102,7 +102,8 @@ responses as (
 select
     responses.patient_key,
     responses.assessed_on,
-    {{ days_between('time_zero.infusion_date', 'responses.assessed_on') }} as study_day,
+    findings.study_day,
+    findings.date_precision,
     responses.rule_set,
     responses.response,
     categories.rank as response_rank,
@@ -111,4 +112,5 @@ select
 from responses
 inner join {{ ref('response_categories') }} as categories
     on responses.rule_set = categories.rule_set and responses.response = categories.response
-inner join {{ ref('int_time_zero') }} as time_zero on responses.patient_key = time_zero.patient_key
+inner join {{ ref('int_response_findings') }} as findings
+    on responses.patient_key = findings.patient_key and responses.assessed_on = findings.assessed_on

@@ -6,6 +6,7 @@ select
     assessments.patient_key,
     assessments.assessed_on,
     assessments.study_day,
+    assessments.date_precision,
     marrow.marrow_blast_percent,
     blood.circulating_blast_percent,
     blood.circulating_blasts,

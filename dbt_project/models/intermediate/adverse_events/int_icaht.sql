@@ -1,0 +1,66 @@
+-- ICAHT (EHA/EBMT). Early, days 0 to 30, by the days with neutrophils at or below 0.5 (severe) and 0.1 (profound): 1 from
+-- one severe day, 2 from 7, 3 from 14 or 7 profound, 4 from 14 profound, or from 14 severe days with no count above 0.5.
+-- Late, days 31 to 100: neutrophils at or below 1.5, 1.0, 0.5, 0.1 on two days at least. Bounds: seed icaht_grades.
+-- 0 = none; NULL = no count in the period. One row per patient with a neutrophil count from the infusion on.
+
+with early as (
+    select
+        patient_key,
+        coalesce(sum(days_covered) filter (where neutrophils <= {{ rule_constant('severe_neutropenia_up_to') }}), 0)
+            as severe_days,
+        coalesce(sum(days_covered) filter (where neutrophils <= {{ rule_constant('profound_neutropenia_up_to') }}), 0)
+            as profound_days,
+        bool_and(neutrophils <= {{ rule_constant('severe_neutropenia_up_to') }}) as never_above,
+        list(evidence order by study_day) as evidence
+    from {{ ref('int_neutrophil_days') }}
+    where period = 'early'
+    group by patient_key
+),
+
+late as (
+    select
+        patient_key,
+        list_sort(list(neutrophils))[2] as second_lowest,
+        list(evidence order by study_day) as evidence
+    from {{ ref('int_neutrophil_days') }}
+    where period = 'late'
+    group by patient_key
+),
+
+early_grades as (
+    select
+        early.patient_key,
+        max(case
+            when grades.measure = 'severe_days' and early.severe_days >= grades.bound
+                then case when early.never_above and grades.grade = 3 then 4 else grades.grade end
+            when grades.measure = 'profound_days' and early.profound_days >= grades.bound then grades.grade
+            else 0
+        end) as grade
+    from early
+    cross join {{ ref('icaht_grades') }} as grades
+    where grades.period = 'early'
+    group by early.patient_key
+),
+
+late_grades as (
+    select
+        late.patient_key,
+        max(case when late.second_lowest <= grades.bound then grades.grade else 0 end) as grade
+    from late
+    cross join {{ ref('icaht_grades') }} as grades
+    where grades.period = 'late'
+    group by late.patient_key
+)
+
+select
+    coalesce(early.patient_key, late.patient_key) as patient_key,
+    early_grades.grade as early_grade,
+    early.severe_days,
+    early.profound_days,
+    late_grades.grade as late_grade,
+    late.second_lowest as late_second_lowest,
+    {{ merge_evidence(['early.evidence', 'late.evidence']) }} as evidence
+from early
+full outer join late on early.patient_key = late.patient_key
+left join early_grades on early.patient_key = early_grades.patient_key
+left join late_grades on late.patient_key = late_grades.patient_key
