@@ -1,8 +1,8 @@
 """The paper against itself: contradictions between the figures that a paper prints.
 
-Works on any paper given in the long format `table, row, item, level, statistic, value, value_num`. Every comparison is
-made between the intervals of numbers that round to the printed figures, so that a paper without contradictions yields no
-finding. See `docs/paper-audit.md` for the checks one by one.
+Works on any paper given in the long format `table, row, item, level, statistic, value, value_num`. Every comparison
+is made between the intervals of numbers that round to the printed figures, so that a paper without contradictions
+yields no finding. See `docs/paper-audit.md` for the checks one by one.
 """
 
 from __future__ import annotations
@@ -57,6 +57,9 @@ def audit_published(published: pd.DataFrame) -> pd.DataFrame:
 
 
 def _findings(cells: list[Cell]) -> list[Finding]:
+    repeated = list(audit_repeated_keys(cells))
+    again = {id(f.cell) for f in repeated}
+    cells = [c for c in cells if id(c) not in again]
     crossed = crossed_items(cells)
     counts = gather_counts(cells, crossed)
     effects = effect_rows(cells)
@@ -68,7 +71,7 @@ def _findings(cells: list[Cell]) -> list[Finding]:
     in_odds = list(audit_odds(tables, counts, solved, spoilt))
     explained = {(f.cell.table, f.cell.row) for f in in_odds}
     return [
-        *audit_repeated_keys(cells),
+        *repeated,
         *in_counts,
         *audit_sums(cells, counts),
         *in_crosstabs,

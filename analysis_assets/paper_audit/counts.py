@@ -1,13 +1,14 @@
 """Counts and percentages: the same patients counted in several places must be the same number.
 
 Every printed count, percentage, crossed margin and (from `effects`) every 2×2 table solved from an odds ratio is one
-piece of evidence for how many patients bear a name. Each table has one vote, the running text half a vote; a margin
-whose printed P value is reproduced from its cells counts a little more. What the winner contradicts is a finding; where
-two candidates draw, each of them is.
+piece of evidence for how many patients bear a name. Each table, and the running text, has one vote; a margin whose
+printed P value is reproduced from its cells counts a little more. What the winner contradicts is a finding; where two
+candidates draw, each of them is.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -28,8 +29,8 @@ from analysis_assets.paper_audit.printed import (
     words_of,
 )
 
-_EVERYONE = frozenset(["patient", "all", "cohort", "total", "case", "subject", "participant", "everyone"])
-_TEXT_WEIGHT = 0.5
+_PEOPLE = frozenset(["patient", "case", "subject", "participant"])
+_EVERYONE = _PEOPLE | {"all", "cohort", "total", "everyone"}
 _REPRODUCED_BONUS = 0.25
 
 
@@ -154,7 +155,8 @@ def _likely_denominator(cells: list[Cell], known: Counter[int]) -> int | None:
 
 
 def _everyone(cell: Cell) -> bool:
-    words = words_of(cell.item) | (words_of(cell.level) if not place_of(cell.level) else frozenset())
+    level = words_of(cell.level) if not place_of(cell.level) else frozenset()
+    words = level if level and level <= _PEOPLE else words_of(cell.item) | level
     return cell.statistic == "n" and bool(words) and words <= _EVERYONE
 
 
@@ -173,6 +175,7 @@ def gather_counts(cells: list[Cell], crossed: list[CrossedItem]) -> Counts:
     total = max(known, key=lambda d: (known[d], d)) if known else None
     populations = _populations(sections, crossed, totals, total)
     unassigned = [s for s in sections if s.is_text and not _assign(s, populations)]
+    unassigned = [s for s in unassigned if not _assign_by_item(s, populations)]
     return Counts(total, populations, unassigned, crossed)
 
 
@@ -226,7 +229,6 @@ def _same_patients(left: Population, right: Population) -> bool:
 
 
 def _evidence(section: Section, denominator: int) -> Iterator[Evidence]:
-    weight = _TEXT_WEIGHT if section.is_text else 1.0
     own_denominators = {(c.row, c.item): round(c.value) for c in section.cells if c.statistic == "denominator"}
     for cell in section.cells:
         if cell.interval is None or cell.statistic == "denominator" or _everyone(cell):
@@ -236,7 +238,7 @@ def _evidence(section: Section, denominator: int) -> Iterator[Evidence]:
             possible = frozenset([round(cell.value)])
         else:
             possible = possible_counts(cell.interval, own_denominators.get((cell.row, cell.item), denominator))
-        yield Evidence(name, section.table, cell, cell.statistic, possible, weight)
+        yield Evidence(name, section.table, cell, cell.statistic, possible)
 
 
 def _crossed_evidence(items: list[CrossedItem]) -> Iterator[Evidence]:
@@ -280,6 +282,19 @@ def _assign(section: Section, populations: list[Population]) -> bool:
     home.sections.append(section)
     _add(home, _evidence(section, home.denominator))
     return True
+
+
+def _assign_by_item(section: Section, populations: list[Population]) -> bool:
+    """Put a lone sentence to the patients whom the rest of the text counts under the same item."""
+    items = {c.item.lower() for c in section.cells}
+    for population in populations:
+        elsewhere = {c.item.lower() for s in population.sections if s.table == section.table for c in s.cells}
+        if len(items) == 1 and items <= elsewhere:
+            section.denominator = population.denominator
+            population.sections.append(section)
+            _add(population, _evidence(section, population.denominator))
+            return True
+    return False
 
 
 # --- findings ----------------------------------------------------------------------------------------------------
@@ -394,7 +409,8 @@ def _contradiction(
     if piece.kind == "pct":
         expected = " or ".join(_percent_like(piece.cell.text, k, denominator) for k in best)
         if not piece.possible:
-            text = f"{piece.cell.text}% is no whole number of {denominator} patients; {right}/{denominator} is {expected}%."
+            printed = f"{piece.cell.text}% is no whole number of {denominator} patients"
+            text = f"{printed}; {right}/{denominator} is {expected}%."
             return Finding("percentage", piece.cell, expected, text)
         row_count = _count_in_row(piece.cell, population)
         check = "percentage" if row_count in best else "text" if in_text else "margin"
@@ -411,7 +427,8 @@ def _contradiction(
 
 def _where(piece: Evidence) -> str:
     kind = {"n": "count", "pct": "percentage", "crossed": "margin", "solved": "2×2 table behind the odds ratio"}
-    return f"{kind[piece.kind]} of {piece.table} ({piece.cell.item}{', ' + piece.cell.level if piece.cell.level else ''})"
+    place = ", ".join(part for part in (piece.cell.item, piece.cell.level) if part)
+    return f"{kind[piece.kind]} of {piece.table} ({place})"
 
 
 def _percent_like(text: str, count: int, denominator: int) -> str:
@@ -524,7 +541,7 @@ def _target(
     cells: list[Cell],
     partitions: dict[frozenset[Name], CrossedItem],
 ) -> tuple[int | None, bool]:
-    """What the parts must add up to, and whether the list of parts is complete (so that too few is an error as well)."""
+    """What the parts must add up to, and whether the list of parts is complete (too few is an error as well)."""
     kinds = {level.kind for level in levels}
     if kinds == {"grade"} and all(not math.isinf(level.low) and not math.isinf(level.high) for level in levels):
         lowest = min(level.low for level in levels)
@@ -551,7 +568,7 @@ def _negated(left: str, right: str) -> bool:
 
 def _disjoint(levels: list[Level]) -> bool:
     ordered = sorted(levels, key=lambda level: (level.low, level.high))
-    for left, right in zip(ordered, ordered[1:], strict=False):
+    for left, right in itertools.pairwise(ordered):
         if left.high > right.low or (left.high == right.low and not (left.high_open or right.low_open)):
             return False
     return True

@@ -13,10 +13,8 @@ from analysis_assets.paper_audit.printed import (
     TOTAL_WORDS,
     Cell,
     Finding,
-
     Name,
     name_of,
-
     parse_statistic,
 )
 
@@ -106,8 +104,8 @@ def audit_crosstabs(items: list[CrossedItem]) -> Iterator[Finding]:
         test_fits = item.p is None or item.p.interval is None or bool(_matching_tests(item))
         yield from _sums(item, totals[item.table], [i for i in items if i.table == item.table], test_fits)
         yield from _percentages(item, totals[item.table], by_row[item.table])
-        if not test_fits:
-            yield _test_finding(item, convention.get(item.table, "pearson"))
+        if item.p is not None and not test_fits:
+            yield _test_finding(item, item.p, convention.get(item.table, "pearson"))
 
 
 def _sums(
@@ -126,8 +124,8 @@ def _sums(
             "sum",
             cell,
             str(totals[group]),
-            f"The levels of {item.item} add up to {total} in group {group}; {agreeing} of the {len(neighbours)} factors "
-            f"of {item.table} add up to {totals[group]}.",
+            f"The levels of {item.item} add up to {total} in group {group}; {agreeing} of the {len(neighbours)} "
+            f"factors of {item.table} add up to {totals[group]}.",
         )
 
 
@@ -261,17 +259,14 @@ def _usual_tests(items: list[CrossedItem]) -> dict[str, str]:
     return {table: counter.most_common(1)[0][0] for table, counter in votes.items() if counter}
 
 
-def _test_finding(item: CrossedItem, usual: str) -> Finding:
-    assert item.p is not None  # the caller asks only for items whose P value does not fit
+def _test_finding(item: CrossedItem, printed: Cell, usual: str) -> Finding:
     answers = independence_p_values(item.matrix())
     shown = ", ".join(f"{test} {p:.4f}" for test, p in answers.items())
     counts = "; ".join("/".join(str(level.count(g)) for g in item.groups) for level in item.levels)
     return Finding(
         "chi_square",
-        item.p,
-        _like(item.p.text, answers.get(usual, answers["pearson"])),
-        f"No usual test of the printed counts ({counts}) gives P = {item.p.text}: {shown}. "
+        printed,
+        _like(printed.text, answers.get(usual, answers["pearson"])),
+        f"No usual test of the printed counts ({counts}) gives P = {printed.text}: {shown}. "
         f"The other factors of {item.table} follow the {usual} test.",
     )
-
-

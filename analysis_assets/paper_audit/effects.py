@@ -63,7 +63,8 @@ class EffectRow:
     def shown(self) -> str:
         """The row as a reader sees it."""
         texts = {k: c.text for k, c in self.cells.items()}
-        return f"{texts.get('ratio', '–')} ({texts.get('ci_low', '–')}–{texts.get('ci_high', '–')}), P {texts.get('p', '–')}"
+        ratio, low, high, p = (texts.get(kind, "–") for kind in ALL_KINDS)
+        return f"{ratio} ({low}–{high}), P {p}"
 
 
 def effect_rows(cells: list[Cell]) -> list[EffectRow]:
@@ -83,6 +84,7 @@ def effect_rows(cells: list[Cell]) -> list[EffectRow]:
 
 # --- one row against itself --------------------------------------------------------------------------------------
 
+ALL_KINDS = ("ratio", "ci_low", "ci_high", "p")
 Polygon = list[tuple[float, float]]
 
 
@@ -137,11 +139,8 @@ def _range_of(kind: str, regions: list[Polygon], z: float) -> tuple[float, float
     return min(values), max(values)
 
 
-ALL_KINDS = ("ratio", "ci_low", "ci_high", "p")
-
-
 def _confidence(rows: list[EffectRow]) -> float | None:
-    """z of the interval that most rows follow; None where most of them are no Wald intervals."""
+    """Normal quantile of the interval that most rows follow; None where most of them are no Wald intervals."""
     best: tuple[int, float] | None = None
     for level in _LEVELS_OF_CONFIDENCE:
         z = float(special.ndtri(0.5 + level / 2))
@@ -220,6 +219,10 @@ def wald_odds_ratio(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray, 
     return Estimate(np.exp(beta), limits[0], limits[1], 2 * special.ndtr(-np.abs(beta) / error))
 
 
+def _arrays(cells: tuple[int, int, int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    return np.array(cells[0]), np.array(cells[1]), np.array(cells[2]), np.array(cells[3])
+
+
 def _fits(row: EffectRow, estimate: Estimate, kinds: tuple[str, ...] = ALL_KINDS) -> np.ndarray:
     fits = np.isfinite(estimate.ratio)
     for kind in kinds:
@@ -228,20 +231,20 @@ def _fits(row: EffectRow, estimate: Estimate, kinds: tuple[str, ...] = ALL_KINDS
             values = getattr(estimate, kind)
             slack = 1e-9 * np.maximum(1.0, np.abs(values))
             fits &= (interval.low - slack <= values) & (values <= interval.high + slack)
-    return fits
+    return np.asarray(fits)
 
 
 def _first_cells(ratio: float, exposed: np.ndarray, events: np.ndarray, n: int) -> np.ndarray:
     """Real-valued events among the exposed of the table with these margins and this odds ratio."""
     if not math.isfinite(ratio):
-        return np.minimum(exposed, events).astype(float)
+        return np.asarray(np.minimum(exposed, events), dtype=float)
     quadratic = 1.0 - ratio
     linear = n - exposed - events + ratio * (exposed + events)
     constant = -ratio * exposed * events
     if abs(quadratic) < 1e-12:
-        return -constant / linear
+        return np.asarray(-constant / linear)
     root = np.sqrt(np.maximum(linear**2 - 4 * quadratic * constant, 0.0))
-    return 2 * -constant / (linear + root)
+    return np.asarray(2 * -constant / (linear + root))
 
 
 def solve_tables(row: EffectRow, exposed: np.ndarray, events: np.ndarray, n: int) -> list[tuple[int, int, int]]:
@@ -321,7 +324,7 @@ def _matching_crosstab(rows: list[EffectRow], crossed: list[CrossedItem]) -> tup
                 cells = _from_counts(row, items, group)
                 if cells is not None and row.finite and min(cells) > 0:
                     tries += 1
-                    fits += bool(_fits(row, wald_odds_ratio(*map(np.array, cells)), ("ratio", "ci_low", "ci_high")))
+                    fits += bool(_fits(row, wald_odds_ratio(*_arrays(cells)), ("ratio", "ci_low", "ci_high")))
             if fits >= 2 and fits >= _MAJORITY * tries and (best is None or fits > best[0]):
                 best = (fits, (table, group))
     return None if best is None else best[1]
@@ -370,7 +373,8 @@ def solved_margins(tables: list[OddsTable]) -> list[Evidence]:
 
 
 def _all_solutions(row: EffectRow, table: OddsTable) -> list[tuple[int, int, int]]:
-    assert table.events is not None  # the callers look only at tables whose outcome total is known
+    if table.events is None:
+        return []
     return solve_tables(row, np.arange(1, table.n), np.array(table.events), table.n)
 
 
@@ -418,7 +422,7 @@ def _contradicts(row: EffectRow, table: OddsTable, counts: Counts, solved: list[
         items = [i for i in counts.crossed if i.table == table.crossed[0]]
         cells = _from_counts(row, items, table.crossed[1])
         if cells is not None and min(cells) > 0:
-            return not bool(_fits(row, wald_odds_ratio(*map(np.array, cells))))
+            return not bool(_fits(row, wald_odds_ratio(*_arrays(cells))))
     margins = _agreed_margin(row, table, counts, solved)
     if table.events is None or not margins:
         return False
@@ -441,14 +445,12 @@ def _exchanged(
     return pairs
 
 
-def _would_fit(
-    figures: EffectRow, place: EffectRow, table: OddsTable, counts: Counts, solved: list[Evidence]
-) -> bool:
+def _would_fit(figures: EffectRow, place: EffectRow, table: OddsTable, counts: Counts, solved: list[Evidence]) -> bool:
     if table.crossed is not None:
         items = [i for i in counts.crossed if i.table == table.crossed[0]]
         cells = _from_counts(place, items, table.crossed[1])
         if cells is not None and min(cells) > 0:
-            return bool(_fits(figures, wald_odds_ratio(*map(np.array, cells))))
+            return bool(_fits(figures, wald_odds_ratio(*_arrays(cells))))
     elsewhere = [e for e in solved if e.cell is not place.cells["ratio"]]
     margins = _agreed_margin(place, table, counts, elsewhere)
     if not margins or table.events is None:
@@ -457,8 +459,9 @@ def _would_fit(
 
 
 def _exchange_finding(row: EffectRow, other: EffectRow, table: OddsTable) -> Finding:
-    margins = sorted({m for m, _, _ in _all_solutions(row, table)}) if table.events is not None else []
-    proof = f" The 2×2 table behind {row.shown()} has {', '.join(map(str, margins))} exposed patients." if margins else ""
+    margins = sorted({m for m, _, _ in _all_solutions(row, table)})
+    exposed = ", ".join(map(str, margins))
+    proof = f" The 2×2 table behind {row.shown()} has {exposed} exposed patients." if margins else ""
     text = (
         f"The rows of {row.item} and {other.item} are exchanged: each has the figures that fit the counts of the "
         f"other.{proof}"
@@ -478,10 +481,10 @@ def _duplicate_finding(
 ) -> Finding:
     elsewhere = [e for e in solved if e.cell is not row.cells["ratio"]]
     margins = sorted(_agreed_margin(row, table, counts, elsewhere))
-    proven = sorted({m for m, _, _ in _all_solutions(row, table)}) if table.events is not None else []
+    proven = sorted({m for m, _, _ in _all_solutions(row, table)})
     text = (
-        f"{row.shown()} repeats the row of {twin.item}. Its 2×2 table has {', '.join(map(str, proven)) or 'other'} exposed "
-        f"patients, {row.item} has {', '.join(map(str, margins))}."
+        f"{row.shown()} repeats the row of {twin.item}. Its 2×2 table has {', '.join(map(str, proven)) or 'other'} "
+        f"exposed patients, {row.item} has {', '.join(map(str, margins))}."
     )
     return Finding("duplicate_row", row.cells["ratio"], _attainable(row, table, margins), text)
 
@@ -510,16 +513,16 @@ def _odds_findings(
     if cells is not None and min(cells) > 0 and table.crossed is not None:
         if f"{table.crossed[0]}|{row.item}" in spoilt and _solvable(row, table, counts, solved):
             return  # the counts are at fault, and said so
-        estimate = wald_odds_ratio(*map(np.array, cells))
+        estimate = wald_odds_ratio(*_arrays(cells))
         yield from _differences(row, estimate, cells, table.crossed[0])
         return
     margins = sorted(_agreed_margin(row, table, counts, [e for e in solved if e.cell is not row.cells["ratio"]]))
-    solutions = _all_solutions(row, table) if table.events is not None else []
+    solutions = _all_solutions(row, table)
     proven = ", ".join(str(m) for m in sorted({m for m, _, _ in solutions}))
     hint = f" Only tables with {proven} exposed patients print so." if proven else " No other margin does either."
     text = (
-        f"No 2×2 table of {table.n} patients with {table.events} events and {', '.join(map(str, margins))} exposed prints "
-        f"as {row.shown()}.{hint}"
+        f"No 2×2 table of {table.n} patients with {table.events} events and {', '.join(map(str, margins))} exposed "
+        f"prints as {row.shown()}.{hint}"
     )
     yield Finding("odds_ratio", row.cells["ratio"], _attainable(row, table, margins), text)
 
@@ -543,7 +546,8 @@ def _differences(
         cell = row.cells[kind]
         expected = f"{value:.{len(cell.text.partition('.')[2])}f}"
         counted = f"{cells[0]}/{cells[1]} against {cells[2]}/{cells[3]}"
-        yield Finding(check, cell, expected, f"The counts of {source} ({counted}) give {value:.4f}, printed {cell.text}.")
+        text = f"The counts of {source} ({counted}) give {value:.4f}, printed {cell.text}."
+        yield Finding(check, cell, expected, text)
 
 
 # --- separated rows ----------------------------------------------------------------------------------------------
@@ -567,6 +571,10 @@ def _separated(table: OddsTable, counts: Counts, wrong: dict[int, EffectRow]) ->
         if row.finite and len(unbounded) >= 2 and id(row) not in wrong:
             text = f"An empty cell ({counted}) gives no finite odds ratio; the other such rows print none."
             yield Finding("odds_ratio", row.cells["ratio"], "–", text)
+        elif not row.finite and _wrong_side(row, cells):
+            side = "0" if _is_zero(cells) else "without bound"
+            text = f"With an empty cell ({counted}) the odds ratio is {side}, printed {row.cells['ratio'].text}."
+            yield Finding("odds_ratio", row.cells["ratio"], side, text)
         elif not row.finite and not _prints_as_spss(row, cells) and len(follow_spss) >= 2 and p is not None:
             value = spss_separated_p(_empty_group(cells))
             text = f"With an empty cell ({counted}) the program of the other rows prints P = {value:.4f}."
@@ -574,9 +582,22 @@ def _separated(table: OddsTable, counts: Counts, wrong: dict[int, EffectRow]) ->
     for row in table.rows:
         counted_cells = _from_counts(row, items, table.crossed[1])
         if counted_cells and 0 not in counted_cells and not row.finite:
-            estimate = wald_odds_ratio(*map(np.array, counted_cells))
+            estimate = wald_odds_ratio(*_arrays(counted_cells))
             text = f"The counts {counted_cells} have no empty cell and give {float(estimate.ratio):.3f}."
             yield Finding("odds_ratio", row.cells["ratio"], f"{float(estimate.ratio):.3f}", text)
+
+
+def _is_zero(cells: tuple[int, int, int, int]) -> bool:
+    """Whether the odds ratio of a table with an empty cell is 0 rather than unbounded."""
+    return cells[0] * cells[3] == 0
+
+
+def _wrong_side(row: EffectRow, cells: tuple[int, int, int, int]) -> bool:
+    """Whether a number near 0 is printed for an unbounded ratio, or a huge one for 0; a dash says neither."""
+    ratio = row.interval("ratio")
+    if ratio is None or (cells[0] * cells[3] == 0 and cells[1] * cells[2] == 0):
+        return False
+    return ratio.low > 1 if _is_zero(cells) else ratio.high < 1
 
 
 def _empty_group(cells: tuple[int, int, int, int]) -> int:
@@ -613,7 +634,7 @@ def audit_repeats(rows: list[EffectRow], counts: Counts) -> Iterator[Finding]:
     for same in by_figures.values():
         for i, row in enumerate(same):
             for other in same[:i]:
-                reason = _why_impossible(row, other, precise, counts)
+                reason = _why_impossible(row, other, rows, counts)
                 if reason:
                     text = f"{row.shown()} repeats {other.table}, {other.item} ({other.model or 'row'}): {reason}."
                     yield Finding("duplicate_row", row.cells["ratio"], "", text)
@@ -631,12 +652,12 @@ def _is_telling(row: EffectRow) -> bool:
 
 
 def _why_impossible(row: EffectRow, other: EffectRow, rows: list[EffectRow], counts: Counts) -> str:
+    if row.measure == "or" and not (row.model.startswith("multi") or other.model.startswith("multi")):
+        return ""  # equal 2×2 tables give equal odds ratios; their margins are judged in `audit_odds`
     if (row.item, row.level) == (other.item, other.level):
         return _same_item_repeated(row, other, rows)
     if row.table != other.table or row.model != other.model:
         return "different factors in different models agree in every digit"
-    if row.measure == "or" and not row.model.startswith("multi"):
-        return ""  # equal 2×2 tables give equal odds ratios; their margins are judged in `audit_odds`
     mine, theirs = _margins(row, counts), _margins(other, counts)
     if mine and theirs and not mine & theirs:
         return f"but {row.item} has {sorted(mine)} exposed patients, {other.item} {sorted(theirs)}"

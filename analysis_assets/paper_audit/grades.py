@@ -5,19 +5,27 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from analysis_assets.paper_audit.counts import Counts, Evidence, Population, possible_counts
-from analysis_assets.paper_audit.printed import Finding
+from analysis_assets.paper_audit.counts import Counts, Evidence, Population, possible_counts, winners
+from analysis_assets.paper_audit.printed import Cell, Finding, name_of
 
 
 def audit_grade_bounds(counts: Counts) -> Iterator[Finding]:
     """`grade ≥ 3` in one place against the sum of grades III, IV and V in another."""
-    sections = [s for s in counts.unassigned]
+    loose = [cell for section in counts.unassigned for cell in section.cells if cell.statistic in ("n", "pct")]
     for population in counts.populations:
-        graded = _by_words(population)
-        bounds = [e for pieces in population.evidence.values() for e in pieces if _is_bound(e)]
-        for piece in bounds:
-            yield from _against(piece, graded.get(piece.name.words, {}), population.denominator)
-    yield from _unassigned_bounds(counts, sections)
+        graded = _single_grades(population)
+        stated = [e for pieces in population.evidence.values() for e in pieces]
+        for piece in stated + [_as_evidence(cell, population.denominator) for cell in loose]:
+            if _is_bound(piece) and piece.name.words in graded:
+                yield from _against(piece, graded[piece.name.words], population.denominator)
+
+
+def _as_evidence(cell: Cell, denominator: int) -> Evidence:
+    possible: frozenset[int] = frozenset()
+    if cell.interval is not None:
+        exact = frozenset([round(cell.value)])
+        possible = exact if cell.statistic == "n" else possible_counts(cell.interval, denominator)
+    return Evidence(name_of(cell.item, cell.level), cell.table, cell, cell.statistic, possible)
 
 
 def _is_bound(piece: Evidence) -> bool:
@@ -25,13 +33,13 @@ def _is_bound(piece: Evidence) -> bool:
     return level.kind == "grade" and (math.isinf(level.low) or math.isinf(level.high))
 
 
-def _by_words(population: Population) -> dict[frozenset[str], dict[float, int]]:
+def _single_grades(population: Population) -> dict[frozenset[str], dict[float, int]]:
+    """Agreed numbers of patients by name and single grade."""
     graded: dict[frozenset[str], dict[float, int]] = {}
     for name, pieces in population.evidence.items():
-        level = name.level
-        counted = {k for e in pieces if e.kind == "n" for k in e.possible}
-        if level.kind == "grade" and level.low == level.high and len(counted) == 1:
-            graded.setdefault(name.words, {})[level.low] = next(iter(counted))
+        level, agreed = name.level, winners(pieces)
+        if level.kind == "grade" and level.low == level.high and len(agreed) == 1:
+            graded.setdefault(name.words, {})[level.low] = agreed[0]
     return graded
 
 
@@ -50,24 +58,3 @@ def _against(piece: Evidence, grades: dict[float, int], denominator: int) -> Ite
     listed = " + ".join(str(n) for n in chosen.values())
     text = f"The single grades make {listed} = {total} of {denominator} patients, printed {piece.cell.text}."
     yield Finding("text", piece.cell, expected, text)
-
-
-def _unassigned_bounds(counts: Counts, sections: list) -> Iterator[Finding]:  # type: ignore[type-arg]
-    from analysis_assets.paper_audit.printed import name_of
-
-    for section in sections:
-        for cell in section.cells:
-            if cell.interval is None or cell.statistic not in ("n", "pct"):
-                continue
-            name = name_of(cell.item, cell.level)
-            for population in counts.populations:
-                grades = _by_words(population).get(name.words)
-                if grades:
-                    possible = (
-                        frozenset([round(cell.value)])
-                        if cell.statistic == "n"
-                        else possible_counts(cell.interval, population.denominator)
-                    )
-                    piece = Evidence(name, cell.table, cell, cell.statistic, possible)
-                    if _is_bound(piece):
-                        yield from _against(piece, grades, population.denominator)

@@ -134,12 +134,44 @@ def _cell(position: int, record: dict[str, Any], decimals: dict[tuple[str, str],
 # --- names ------------------------------------------------------------------------------------------------------
 
 _PLACE_WORDS = frozenset(
-    "text result results method methods discussion abstract introduction conclusion conclusions fig figure table panel "
-    "supplement legend".split()
+    [
+        "text",
+        "result",
+        "results",
+        "method",
+        "methods",
+        "discussion",
+        "abstract",
+        "introduction",
+        "conclusion",
+        "conclusions",
+        "fig",
+        "figure",
+        "table",
+        "panel",
+        "supplement",
+        "legend",
+    ]
 )
-_FILLER_WORDS = frozenset("of the for in a an and number no. n to grade class stage".split())
+_FILLER_WORDS = frozenset(
+    ["of", "the", "for", "in", "a", "an", "and", "number", "no.", "n", "to", "grade", "class", "stage"]
+)
 _KIND_WORDS = frozenset(
-    "disease mutation mutations injection regimen patient case gene symptom event text reaction status".split()
+    [
+        "disease",
+        "mutation",
+        "mutations",
+        "injection",
+        "regimen",
+        "patient",
+        "case",
+        "gene",
+        "symptom",
+        "event",
+        "text",
+        "reaction",
+        "status",
+    ]
 )
 _PRESENT = frozenset(["", "any", "yes", "positive", "present", "+", "all", "total", "overall", "pos"])
 _ABSENT = frozenset(["no", "negative", "absent", "without", "neg", "-"])
@@ -206,10 +238,12 @@ def place_of(level: str) -> str:
         if re.search(r"[<>=≤≥%]", part):
             continue
         tokens = re.findall(r"[a-z]+|\d+[a-z]?", part.lower())
-        if tokens and any(t in _PLACE_WORDS for t in tokens) and all(
-            t in _PLACE_WORDS or re.fullmatch(r"\d*[a-z]?", t) for t in tokens
+        if (
+            tokens
+            and any(t in _PLACE_WORDS for t in tokens)
+            and all(t in _PLACE_WORDS or re.fullmatch(r"\d*[a-z]?", t) for t in tokens)
         ):
-            return part.lower().strip()
+            return str(part).lower().strip()
     return ""
 
 

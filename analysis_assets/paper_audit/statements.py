@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 
@@ -21,8 +22,22 @@ from analysis_assets.paper_audit.printed import (
 
 _CONTINUOUS = ("median", "min", "max", "mean", "sd")
 _MODEL_WORDS = frozenset(
-    "univariate multivariate univariable multivariable adjusted unadjusted cox logistic regression analysis chi-square "
-    "model text test".split()
+    [
+        "univariate",
+        "multivariate",
+        "univariable",
+        "multivariable",
+        "adjusted",
+        "unadjusted",
+        "cox",
+        "logistic",
+        "regression",
+        "analysis",
+        "chi-square",
+        "model",
+        "text",
+        "test",
+    ]
 )
 
 
@@ -33,7 +48,8 @@ def audit_repeated_keys(cells: list[Cell]) -> Iterator[Finding]:
         key = (cell.table, cell.item.lower(), cell.level.lower(), cell.statistic)
         first = seen.setdefault(key, cell)
         if first is not cell:
-            text = f"Row {cell.row} of {cell.table} prints {cell.statistic} of {cell.item} again; row {first.row} has {first.text}."
+            again = f"Row {cell.row} of {cell.table} prints {cell.statistic} of {cell.item} again"
+            text = f"{again}; row {first.row} has {first.text}."
             yield Finding("duplicate_row", cell, first.text, text)
 
 
@@ -71,9 +87,7 @@ def _ordered(block: list[Cell]) -> Iterator[Finding]:
 
 def _surely_above(left: Cell, right: Cell) -> bool:
     return (
-        left.interval is not None
-        and right.interval is not None
-        and left.interval.low > right.interval.high + TOLERANCE
+        left.interval is not None and right.interval is not None and left.interval.low > right.interval.high + TOLERANCE
     )
 
 
@@ -101,8 +115,9 @@ def _rows_with(cells: list[Cell], *statistics: str) -> list[dict[str, Cell]]:
     rows: dict[tuple[str, int, str, str, str], dict[str, Cell]] = {}
     for cell in cells:
         parsed = parse_statistic(cell.statistic)
-        key = (cell.table, cell.row, cell.item, cell.level, "" if parsed.kind == "survival_pct" else parsed.model)
-        rows.setdefault(key, {})[f"{parsed.kind}:{parsed.model}" if parsed.kind == "survival_pct" else parsed.kind] = cell
+        landmark = parsed.kind == "survival_pct"
+        key = (cell.table, cell.row, cell.item, cell.level, "" if landmark else parsed.model)
+        rows.setdefault(key, {})[f"{parsed.kind}:{parsed.model}" if landmark else parsed.kind] = cell
     return [row for row in rows.values() if all(s in row for s in statistics)]
 
 
@@ -134,9 +149,7 @@ def audit_thresholds(cells: list[Cell], counted: dict[Name, int], total: int | N
     for name, n in counted.items():
         if name.level.kind == "range":
             ranges.setdefault(name.words, []).append((name.level, n))
-    sources = {
-        (n.words, n.level): c for c in cells if c.statistic.startswith("n") for n in [name_of(c.item, c.level)]
-    }
+    sources = {(n.words, n.level): c for c in cells if c.statistic.startswith("n") for n in [name_of(c.item, c.level)]}
     for words, levels in ranges.items():
         yield from _nested(words, levels, sources)
     for name, blocks in _quantities(cells).items():
@@ -153,8 +166,10 @@ def _nested(
         inside = sorted({(lv, n) for lv, n in levels if lv != outer and lv.within(outer)}, key=lambda p: p[0].low)
         picked: list[tuple[Level, int]] = []
         for level, n in inside:
-            if not picked or picked[-1][0].high < level.low or (
-                picked[-1][0].high == level.low and (picked[-1][0].high_open or level.low_open)
+            if (
+                not picked
+                or picked[-1][0].high < level.low
+                or (picked[-1][0].high == level.low and (picked[-1][0].high_open or level.low_open))
             ):
                 picked.append((level, n))
         found = sum(n for _, n in picked)
@@ -184,7 +199,7 @@ def _median_side(median: Cell, levels: list[tuple[Level, int]], total: int) -> I
 
 
 def audit_survival(cells: list[Cell], spss: bool) -> Iterator[Finding]:
-    """Survival at landmarks falls with time and passes 50% at the median; symmetric median intervals where SPSS is proven.
+    """Survival at landmarks falls with time and passes 50% at the median; SPSS makes symmetric median intervals.
 
     Args:
         cells: all printed figures.
@@ -195,7 +210,7 @@ def audit_survival(cells: list[Cell], spss: bool) -> Iterator[Finding]:
         landmarks = sorted(
             (float(parse_statistic(c.statistic).model), c) for k, c in row.items() if k.startswith("survival_pct")
         )
-        for (month, early), (later, late) in zip(landmarks, landmarks[1:], strict=False):
+        for (month, early), (later, late) in itertools.pairwise(landmarks):
             if _surely_above(late, early):
                 text = f"{late.text}% at {later:g} months is above {early.text}% at {month:g} months."
                 yield Finding("range", late, "", text)
@@ -206,8 +221,8 @@ def audit_survival(cells: list[Cell], spss: bool) -> Iterator[Finding]:
         if spss and len(symmetric) >= 1 and not _is_symmetric(row):
             low, mid, high = (row[k] for k in ("ci_low", "median", "ci_high"))
             text = (
-                f"The paper's other median intervals are symmetric, as SPSS makes them; {low.text} to {high.text} is not "
-                f"symmetric around {mid.text}."
+                f"The paper's other median intervals are symmetric, as SPSS makes them; {low.text} to {high.text} is "
+                f"not symmetric around {mid.text}."
             )
             yield Finding("interval", high, f"{2 * mid.value - low.value:.1f}", text)
 
@@ -221,7 +236,7 @@ def _median_between(median: Cell, landmarks: list[tuple[float, Cell]]) -> Iterat
         too_late = cell.interval.high < 50 and median.interval.low > month
         too_early = cell.interval.low > 50 and median.interval.high < month
         if too_late or too_early:
-            text = f"{cell.text}% are alive or event-free at {month:g} months, so the median cannot be {median.text} months."
+            text = f"{cell.text}% are event-free at {month:g} months, so the median cannot be {median.text} months."
             yield Finding("range", median, "", text)
 
 
@@ -232,7 +247,7 @@ def _is_symmetric(row: dict[str, Cell]) -> bool:
     return low.low + high.low - TOLERANCE <= 2 * mid.high and 2 * mid.low <= low.high + high.high + TOLERANCE
 
 
-# --- effects and P values quoted in the text ---------------------------------------------------------------------------
+# --- effects and P values quoted in the text ---------------------------------------------------------------------
 
 
 def audit_quoted(cells: list[Cell]) -> Iterator[Finding]:
@@ -255,11 +270,8 @@ def audit_quoted(cells: list[Cell]) -> Iterator[Finding]:
 def _quoted_topic(quoted: list[Cell], rows: list[EffectRow], tests: list[Cell]) -> Iterator[Finding]:
     best: tuple[int, int, list[tuple[Cell, Cell]]] | None = None
     for table in dict.fromkeys([r.table for r in rows] + [c.table for c in tests]):
-        pairs = [
-            (cell, source)
-            for cell in quoted
-            if (source := _quoted_cell(cell, [r for r in rows if r.table == table], [c for c in tests if c.table == table]))
-        ]
+        own_rows, own_tests = [r for r in rows if r.table == table], [c for c in tests if c.table == table]
+        pairs = [(cell, source) for cell in quoted if (source := _quoted_cell(cell, own_rows, own_tests))]
         agree = sum(_meet(cell, source) for cell, source in pairs)
         if agree and (best is None or (agree, agree - len(pairs)) > best[:2]):
             best = (agree, agree - len(pairs), pairs)
@@ -300,10 +312,9 @@ def audit_parts(cells: list[Cell], total: int | None) -> Iterator[Finding]:
     """`X with Y negative` and `X with Y positive` make up `X`, counted in whole patients."""
     if total is None:
         return
-    shares = {c.item.lower(): c for c in cells if c.statistic == "pct" and c.interval is not None and " with " in c.item.lower()}
-    wholes = {
-        c.item.lower(): c for c in cells if c.statistic == "pct" and c.interval is not None and parse_level(c.level).kind == "present"
-    }
+    percentages = [c for c in cells if c.statistic == "pct" and c.interval is not None]
+    shares = {c.item.lower(): c for c in percentages if " with " in c.item.lower()}
+    wholes = {c.item.lower(): c for c in percentages if parse_level(c.level).kind == "present"}
     for item, negative in shares.items():
         if not item.endswith(" negative"):
             continue
@@ -313,5 +324,6 @@ def audit_parts(cells: list[Cell], total: int | None) -> Iterator[Finding]:
             continue
         counts = [round(c.value * total / 100) for c in (negative, positive, whole)]
         if counts[0] + counts[1] != counts[2]:
-            text = f"{counts[0]} ({negative.text}%) and {counts[1]} ({positive.text}%) patients do not make {counts[2]} ({whole.text}%)."
+            parts = f"{counts[0]} ({negative.text}%) and {counts[1]} ({positive.text}%) patients"
+            text = f"{parts} do not make {counts[2]} ({whole.text}%)."
             yield Finding("sum", negative, "", text)
