@@ -1,0 +1,146 @@
+"""Rules of the house that every model, column and test of the dbt project keeps."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dbt.cli.main import dbtRunner
+
+from orchestration.extracts.feeds import FEEDS, Kind
+from study import Study
+from tests.cohort import DBT_PROJECT, BuiltCohort, environment, run_dbt
+
+MARTS = (
+    "patients",
+    "events",
+    "response_assessments",
+    "adverse_events",
+    "outcomes",
+    "cohort_flow",
+)
+KAHN = {"conformance", "completeness", "plausibility"}
+
+
+@pytest.fixture(scope="session")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """dbt's own view of the project, parsed without a study file, a lake or a database."""
+    folder = tmp_path_factory.mktemp("parse")
+    with environment(DBT_TARGET_PATH=str(folder), CART_LAKE="", CART_BUILD_DATABASE=":memory:"):
+        parsed = dbtRunner().invoke(
+            ["--quiet", "parse", "--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)]
+        )
+    assert parsed.success, parsed.exception
+    return parsed.result
+
+
+def models(manifest: Any) -> list[Any]:
+    """All models of the project."""
+    return [node for node in manifest.nodes.values() if node.resource_type == "model"]
+
+
+def test_every_model_says_its_grain(manifest: Any) -> None:
+    silent = [node.name for node in models(manifest) if not re.search(r"\bone row per\b", node.description, re.IGNORECASE)]
+    assert silent == []
+
+
+def test_every_model_says_its_grain_in_its_sql(manifest: Any) -> None:
+    silent = [node.name for node in models(manifest) if not re.search(r"\bone row per\b", node.raw_code, re.IGNORECASE)]
+    assert silent == []
+
+
+def test_described_columns_are_the_columns(manifest: Any, reference: BuiltCohort) -> None:
+    columns: dict[str, set[str]] = {}
+    for row in reference.query("select schema_name || '.' || table_name as name, column_name from duckdb_columns()"):
+        columns.setdefault(row["name"], set()).add(row["column_name"])
+    differing = {
+        node.name: sorted(columns[f"{node.schema}.{node.alias}"] ^ set(node.columns))
+        for node in models(manifest)
+        if node.config.materialized != "ephemeral" and columns[f"{node.schema}.{node.alias}"] != set(node.columns)
+    }
+    assert differing == {}
+
+
+def test_every_column_is_described(manifest: Any) -> None:
+    silent = [
+        f"{node.name}.{name}" for node in models(manifest) for name, column in node.columns.items() if not column.description
+    ]
+    assert silent == []
+
+
+def test_every_test_says_its_kind_and_what_to_do(manifest: Any) -> None:
+    tests = [node for node in manifest.nodes.values() if node.resource_type == "test"]
+    lacking = [
+        node.name for node in tests if node.config.meta.get("kahn") not in KAHN or not node.config.meta.get("action")
+    ]
+    assert tests
+    assert lacking == []
+
+
+def test_singular_tests_name_their_asset(manifest: Any) -> None:
+    """Without it Dagster hangs a test of several parents on one of them or on none."""
+    singular = [node for node in manifest.nodes.values() if node.resource_type == "test" and not hasattr(node, "test_metadata")]
+    names = {node.name for node in models(manifest)}
+    lost = [node.name for node in singular if node.config.meta.get("dagster", {}).get("ref", {}).get("name") not in names]
+    assert singular
+    assert lost == []
+
+
+def test_marts_have_enforced_contracts(manifest: Any) -> None:
+    enforced = {node.name for node in models(manifest) if node.schema == "marts" and node.config.contract.enforced}
+    assert enforced >= set(MARTS)
+    assert enforced == {node.name for node in models(manifest) if node.schema == "marts"}
+
+
+def test_schemas_have_their_plain_names(manifest: Any) -> None:
+    assert {node.schema for node in models(manifest)} == {"staging", "intermediate", "marts", "quality"}
+
+
+@pytest.mark.parametrize("feed", FEEDS)
+def test_staging_has_every_column_of_the_contract(manifest: Any, feed: str) -> None:
+    node = next(node for node in models(manifest) if node.name == f"stg_emr__{feed}")
+    expected = {column.lake_name for column in FEEDS[feed].lake_columns}
+    assert expected <= set(node.columns)
+    assert {"source_feed", "source_extract", "source_file", "source_row"} <= set(node.columns)
+
+
+@pytest.mark.parametrize("feed", FEEDS)
+def test_staging_reads_columns_as_ingestion_means_them(reference: BuiltCohort, feed: str) -> None:
+    types = {row["column_name"]: row["column_type"] for row in reference.query(f"describe staging.stg_emr__{feed}")}
+    expected = {Kind.DATE: "DATE", Kind.DATETIME: "TIMESTAMP", Kind.NUMBER: "DOUBLE", Kind.INTEGER: "INTEGER"}
+    differing = {
+        column.name: types[column.lake_name]
+        for column in FEEDS[feed].lake_columns
+        if types[column.lake_name] != expected.get(column.kind, "VARCHAR")
+    }
+    assert differing == {}
+
+
+def test_a_run_without_a_study_says_what_to_do(tmp_path: Path) -> None:
+    with environment(DBT_TARGET_PATH=str(tmp_path), CART_LAKE="", CART_BUILD_DATABASE=str(tmp_path / "w.duckdb")):
+        command = ["run", "--select", "int_eligible_diagnosis", "--project-dir", str(DBT_PROJECT)]
+        result = dbtRunner().invoke(["--quiet", *command, "--profiles-dir", str(DBT_PROJECT), "--no-write-json"])
+    assert not result.success
+    assert "The study file is not known to dbt" in result.result.results[0].message
+
+
+def test_sql_unit_tests_pass(reference_database: Path, paper_study: Study, tmp_path: Path) -> None:
+    """dbt's unit tests: both sides of every boundary, beside the models."""
+    database = Path(shutil.copy(reference_database, tmp_path / "warehouse.duckdb"))
+    lake = reference_database.parent / "lake"
+    results = run_dbt(["test", "--select", "test_type:unit"], paper_study, lake=lake, database=database)
+    assert len(results.results) > 0
+
+
+def test_every_data_test_passes_on_the_reference_extract(
+    reference_database: Path, paper_study: Study, tmp_path: Path
+) -> None:
+    database = Path(shutil.copy(reference_database, tmp_path / "warehouse.duckdb"))
+    lake = reference_database.parent / "lake"
+    results = run_dbt(["test", "--exclude", "test_type:unit"], paper_study, lake=lake, database=database)
+    warned = {result.node.name for result in results.results if result.status == "warn"}
+    assert len(results.results) > len(warned)
+    assert warned == {"is_empty_rejected_rows_", "is_empty_rejected_values_"}
