@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -62,3 +62,27 @@ def rows_where(column: pa.DictionaryArray, marked: npt.NDArray[np.bool_]) -> npt
     filled = pc.fill_null(indices, 0).to_numpy(zero_copy_only=False)
     rows: npt.NDArray[np.bool_] = marked[filled] & ~missing(column)
     return rows
+
+
+def stacked(columns: Sequence[pa.DictionaryArray]) -> pa.DictionaryArray:
+    """Columns one below the other, their dictionaries made one."""
+    if not columns:
+        return empty_column(0)
+    whole = pa.chunked_array(columns, TEXT_DICTIONARY).unify_dictionaries().combine_chunks()
+    return whole if isinstance(whole, pa.DictionaryArray) else pa.concat_arrays(whole.chunks)
+
+
+def chosen(
+    marked: npt.NDArray[np.bool_], where_marked: pa.DictionaryArray, elsewhere: pa.DictionaryArray
+) -> pa.DictionaryArray:
+    """Row by row the first column where marked, else the second."""
+    count = len(marked)
+    positions = np.where(marked, np.arange(count), np.arange(count) + count)
+    return stacked([where_marked, elsewhere]).take(pa.array(positions))
+
+
+def joined(columns: Sequence[pa.DictionaryArray]) -> pa.DictionaryArray:
+    """Columns side by side as one text with blanks between; NULL where the first one is."""
+    texts = [column.cast(pa.string()) for column in columns]
+    whole = pc.binary_join_element_wise(*texts, " ", null_handling="skip")
+    return pc.if_else(pc.is_valid(texts[0]), whole, pa.scalar(None, pa.string())).dictionary_encode()

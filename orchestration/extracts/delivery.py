@@ -18,7 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from orchestration.extracts.errors import ExtractError, ExtractRefused
 from orchestration.extracts.feeds import FEEDS
 from orchestration.extracts.lake import Lake
-from orchestration.extracts.profiles import SourceProfile, TableProfile
+from orchestration.extracts.mapping import table_mapping
+from orchestration.extracts.profiles import ReadOptions, SourceProfile, TableProfile
 from orchestration.extracts.readers import SourceTable, UnreadableFileError, file_format, open_table
 
 MANIFEST = "manifest.json"
@@ -47,6 +48,7 @@ class SourceFile:
     feed: str
     path: Path
     table: TableProfile
+    options: ReadOptions
 
     @property
     def stem(self) -> str:
@@ -130,10 +132,10 @@ def read_delivery(extract: ExtractFolder, profile: SourceProfile) -> Delivery:
             unknown.append(path.name)
         for table in tables:
             _refuse_links(extract, path)
-            files.setdefault(table.feed, []).append(SourceFile(table.feed, path, table))
+            files.setdefault(table.feed, []).append(SourceFile(table.feed, path, table, profile.read_options(table)))
     for feed, own in files.items():
         endings = sorted({file_format(each.path.name) or "" for each in own})
-        if len(endings) > 1 and len({each.table for each in own}) == 1:
+        if len(endings) > 1 and all(each.table is own[0].table for each in own):
             raise _refused(
                 extract, f"feed {feed} comes as {' and '.join(endings)}; deliver each feed in exactly one format"
             )
@@ -153,11 +155,11 @@ def check_delivery(extract: ExtractFolder, profile: SourceProfile, lake: Lake | 
     listed = {entry.path: entry for entry in manifest.files} if manifest else {}
     _check_listed_files(extract, listed.values())
     _check_required(delivery)
-    known = {(row.file, row.sha256, row.profile_sha256): row.rows for row in lake.ledger()} if lake else {}
+    known = {(row.file, row.sha256, row.profile_sha256): row.source_rows for row in lake.ledger()} if lake else {}
     rows_by_file: dict[str, int] = {}
     for source in itertools.chain.from_iterable(delivery.files.values()):
         rows = known.get((source.path.name, file_sha256(source.path), profile.sha256))
-        rows_by_file[source.path.name] = count_source_rows(extract, source) if rows is None else rows
+        rows_by_file[source.path.name] = count_source_rows(extract, source, profile) if rows is None else rows
     for entry in listed.values():
         _check_figures(extract, entry, rows_by_file.get(entry.path, entry.rows))
     return delivery
@@ -173,11 +175,11 @@ def _check_figures(extract: ExtractFolder, entry: ManifestFile, rows: int) -> No
         raise _refused(extract, why)
 
 
-def count_source_rows(extract: ExtractFolder, source: SourceFile) -> int:
+def count_source_rows(extract: ExtractFolder, source: SourceFile, profile: SourceProfile) -> int:
     """Rows after the header; ExtractRefused when the file can't be read or lacks a key column."""
     try:
         table = open_source(source)
-        check_header(source, table.header)
+        table_mapping(profile, source.table, table.header)
         return table.count_rows()
     except UnreadableFileError as problem:
         raise refused_file(extract, source, problem) from None
@@ -185,21 +187,7 @@ def count_source_rows(extract: ExtractFolder, source: SourceFile) -> int:
 
 def open_source(source: SourceFile) -> SourceTable:
     """Opens a file as its table of the profile says."""
-    read = source.table.read
-    return open_table(source.path, encoding=read.encoding, delimiter=read.delimiter, quote=read.quote)
-
-
-def check_header(source: SourceFile, header: tuple[str, ...]) -> None:
-    """UnreadableFileError when a key column is missing or a column of the feed stands there twice."""
-    feed = source.table.target
-    for column in feed.columns:
-        if header.count(column.name) > 1:
-            raise UnreadableFileError(f"its header has the column {column.name!r} {header.count(column.name)} times")
-    absent = [column.name for column in feed.key_columns if column.name not in header]
-    if absent:
-        near = get_close_matches(absent[0], [name.casefold() for name in header], 1, _LOOKALIKE)
-        hint = f"; nearest is {near[0]!r}: rename it, or map it in a source profile" if near else ""
-        raise UnreadableFileError(f"its key column {absent[0]!r} is missing from the header{hint}")
+    return open_table(source.path, source.options)
 
 
 def refused_file(extract: ExtractFolder, source: SourceFile, problem: UnreadableFileError) -> ExtractRefused:

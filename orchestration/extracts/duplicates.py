@@ -17,8 +17,8 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {"threads": 2, "mem
 """Nothing may spill to disk outside the warehouse home."""
 
 
-def conflicting_rows(lake_file: Path, feed: Feed, patients: Collection[str] = ()) -> npt.NDArray[np.int64]:
-    """The `source_row` of every row whose key stands for two contents or whose `patient_key` is in `patients`."""
+def conflicting_positions(lake_file: Path, feed: Feed, patients: Collection[str] = ()) -> npt.NDArray[np.int64]:
+    """Positions (from 0) of the rows whose key stands for two contents, or whose `patient_key` is in `patients`."""
     keys = ", ".join(f'"{column.lake_name}"' for column in feed.key_columns)
     with duckdb.connect(":memory:", config=_SETTINGS) as connection:
         repeated = _repeated_hashes(connection, lake_file, keys)
@@ -30,8 +30,8 @@ def conflicting_rows(lake_file: Path, feed: Feed, patients: Collection[str] = ()
         found = connection.execute(
             f"""
             with candidate as (
-                select {keys}, source_row, hash({content}) as content
-                from read_parquet($file)
+                select {keys}, file_row_number as position, hash({content}) as content
+                from read_parquet($file, file_row_number = true)
                 where hash({keys}) in (select hash from repeated)
                     or patient_key in (select patient_key from patients)
             ),
@@ -39,11 +39,11 @@ def conflicting_rows(lake_file: Path, feed: Feed, patients: Collection[str] = ()
                 select {keys} from candidate group by {keys}
                 having min(content) <> max(content) or any_value(patient_key) in (select patient_key from patients)
             )
-            select source_row from candidate inner join contradicting using ({keys}) order by source_row
+            select position from candidate inner join contradicting using ({keys}) order by position
             """,  # noqa: S608 - column names are the contract's own
             {"file": str(lake_file)},
         ).fetchnumpy()
-    return np.asarray(found["source_row"], np.int64)
+    return np.asarray(found["position"], np.int64)
 
 
 def _repeated_hashes(connection: duckdb.DuckDBPyConnection, lake_file: Path, keys: str) -> npt.NDArray[np.uint64]:

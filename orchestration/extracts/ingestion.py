@@ -1,11 +1,10 @@
-"""One feed of one extract into the lake: every row of every file accepted or rejected, pseudonymised, written once."""
+"""One feed of one extract into the lake: every row of every file accepted or rejected, written once."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -19,42 +18,30 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from orchestration.extracts.columns import (
-    constant_column,
-    empty_column,
-    map_distinct,
-    missing,
-    rows_where,
-    stripped,
-    with_dictionary,
-)
 from orchestration.extracts.delivery import (
     Delivery,
     ExtractFolder,
     SourceFile,
-    check_header,
+    file_sha256,
     open_source,
     read_delivery,
     refused_file,
 )
-from orchestration.extracts.delivery import file_sha256 as sha256_of
-from orchestration.extracts.duplicates import conflicting_rows
-from orchestration.extracts.feeds import DELETED, FEEDS, Column, Feed, Kind, Verb
-from orchestration.extracts.identifiers import MASK, KnownIdentifiers
+from orchestration.extracts.duplicates import conflicting_positions
+from orchestration.extracts.feeds import FEEDS, Verb
+from orchestration.extracts.identifiers import KnownIdentifiers
 from orchestration.extracts.lake import REJECTED_SCHEMA, Lake, LedgerRow, delivery_of, notes_text
+from orchestration.extracts.mapping import FeedRows, FillDown, TableMapping, table_mapping
 from orchestration.extracts.profiles import SourceProfile
 from orchestration.extracts.pseudonymise import Pseudonymiser
 from orchestration.extracts.readers import Chunk, SourceTable, UnreadableFileError
-from orchestration.extracts.readers.base import MAX_CELL_BYTES
+from orchestration.extracts.shaping import FileLoad, ShapedRows, lake_schema, rejected_table, shape_rows
 
 _WORKERS = 2
 _NOTED_ROWS = 100
-_SHOWN = 1_000
+_SHOWN = 200
 _LOOKALIKE = 0.75
-_YEAR = r"^.*?(\d{4}).*$"
 _CONTRADICTION = "duplicate key with different contents"
-_WITHHELD = json.dumps({"withheld": "the cells of a broken line can't be attributed, so they may hold identifiers"})
-_TRUTHS = {"true": "true", "1": "true", "yes": "true", "false": "false", "0": "false", "no": "false"}
 
 
 @dataclass(frozen=True)
@@ -97,52 +84,6 @@ class FeedIngestion:
         return sum(each.rejected for each in self.files)
 
 
-@dataclass(frozen=True)
-class _Load:
-    """Everything that one file's load is about."""
-
-    delivery: Delivery
-    source: SourceFile
-    profile: SourceProfile
-    pseudonymiser: Pseudonymiser
-    known: KnownIdentifiers
-    lake: Lake
-    sha256: str
-
-    @property
-    def feed(self) -> Feed:
-        return self.source.table.target
-
-    @property
-    def extract(self) -> str:
-        return self.delivery.extract.name
-
-    @property
-    def load_id(self) -> str:
-        """Same content, profile and key: same load."""
-        parts = (self.sha256, self.profile.sha256, self.pseudonymiser.key_id, self.feed.name)
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-    @property
-    def stem(self) -> str:
-        return self.known.mask(self.source.stem).replace(MASK, "masked")
-
-    @property
-    def file_name(self) -> str:
-        return self.known.mask(self.source.path.name).replace(MASK, "masked")
-
-
-@dataclass(frozen=True)
-class _Shaped:
-    """A chunk after pseudonymisation: accepted rows as a lake table (source_row within the chunk) and rejected ones."""
-
-    accepted: pa.Table
-    rejected: tuple[tuple[int, str, str], ...]
-    total: int
-    masked: tuple[tuple[str, int], ...] = ()
-    identities: Mapping[str, str] = field(default_factory=dict)
-
-
 def ingest_feed(
     extract: ExtractFolder,
     feed: str,
@@ -159,36 +100,42 @@ def ingest_feed(
     sources = delivery.files.get(feed, ())
     if not sources:
         return FeedIngestion(feed, extract.name, delivery.mode)
-    known = known_identifiers(delivery, pseudonymiser)
-    loads = [_Load(delivery, source, profile, pseudonymiser, known, lake, sha256_of(source.path)) for source in sources]
+    known = known_identifiers(delivery, profile, pseudonymiser)
+    loads = [FileLoad(delivery, each, profile, pseudonymiser, known, file_sha256(each.path)) for each in sources]
     current = delivery_of(load.load_id for load in loads)
     before = {row.load_id: row for row in lake.ledger_rows(extract.name, feed)}
     newest = max(before.values(), key=lambda row: (row.loaded_at, row.load_id), default=None)
-    done = [_from_ledger(before[load.load_id]) if load.load_id in before else _ingest(load, current) for load in loads]
-    all_known = all(each.already_in_lake for each in done)
-    if all_known and newest is not None and newest.delivery != current:
+    done = [
+        _from_ledger(before[load.load_id]) if load.load_id in before else _ingest(load, lake, current) for load in loads
+    ]
+    if all(each.already_in_lake for each in done) and newest is not None and newest.delivery != current:
         again = replace(before[loads[-1].load_id], delivery=current, loaded_at=_now())
         lake.write_ledger_row(again, loads[-1].stem)
     return FeedIngestion(feed, extract.name, delivery.mode, tuple(done))
 
 
-def known_identifiers(delivery: Delivery, pseudonymiser: Pseudonymiser) -> KnownIdentifiers:
+def known_identifiers(delivery: Delivery, profile: SourceProfile, pseudonymiser: Pseudonymiser) -> KnownIdentifiers:
     """The identifiers that the extract's patients files hold; read once per delivery and pseudonymiser."""
     sources = delivery.files.get("patients", ())
-    fingerprint = "\n".join(f"{each.path}:{sha256_of(each.path)}" for each in sources)
-    return pseudonymiser.remembered(fingerprint, lambda: _read_identifiers(delivery.extract, sources))
+    fingerprint = "\n".join(f"{each.path}:{file_sha256(each.path)}" for each in sources)
+    return pseudonymiser.remembered(
+        f"{profile.sha256}\n{fingerprint}", lambda: _read_identifiers(delivery.extract, sources, profile)
+    )
 
 
-def _read_identifiers(extract: ExtractFolder, sources: Sequence[SourceFile]) -> KnownIdentifiers:
+def _read_identifiers(
+    extract: ExtractFolder, sources: Sequence[SourceFile], profile: SourceProfile
+) -> KnownIdentifiers:
     names = [c.name for c in FEEDS["patients"].columns if c.verb in {Verb.REMOVE, Verb.PSEUDONYMISE}]
     found: set[str] = set()
     for source in sources:
         try:
             table = open_source(source)
-            wanted = tuple(name for name in names if name in table.header)
-            for build in table.chunks(wanted):
-                for column in build().columns.values():
-                    found.update(text for text in column.dictionary.to_pylist() if text)
+            mapping = table_mapping(profile, source.table, table.header)
+            for rows in _mapped_in_order(table, mapping):
+                for name in names:
+                    if name in rows.columns:
+                        found.update(text for text in rows.columns[name].dictionary.to_pylist() if text)
         except UnreadableFileError as problem:
             raise refused_file(extract, source, problem) from None
     return KnownIdentifiers(found)
@@ -208,86 +155,103 @@ def _from_ledger(row: LedgerRow) -> FileIngestion:
     )
 
 
-def _ingest(load: _Load, current: str) -> FileIngestion:
+def _ingest(load: FileLoad, lake: Lake, current: str) -> FileIngestion:
     try:
         table = open_source(load.source)
-        check_header(load.source, table.header)
-        return _load_table(load, table, current)
+        mapping = table_mapping(load.profile, load.source.table, table.header)
+        return _load_table(load, lake, table, mapping, current)
     except UnreadableFileError as problem:
         raise refused_file(load.delivery.extract, load.source, problem) from None
 
 
-def _load_table(load: _Load, table: SourceTable, current: str) -> FileIngestion:
-    lake_file = load.lake.raw_file(load.feed.name, load.extract, load.stem, load.load_id)
-    with load.lake.writing(lake_file) as temporary:
-        written = _write_rows(load, table, temporary)
-        conflicts = conflicting_rows(temporary, load.feed, written.identity_conflicts)
-        rejected = [*written.rejected, *_set_aside(temporary, conflicts)]
-    total, accepted = written.total, written.total - len(rejected)
-    rejected_file = _write_rejected(load, sorted(rejected))
-    notes = _notes(load, table.header, written.masked)
+def _load_table(load: FileLoad, lake: Lake, table: SourceTable, mapping: TableMapping, current: str) -> FileIngestion:
+    names = (load.feed.name, load.extract, load.stem, load.load_id)
+    lake_file, rejected_file = lake.raw_file(*names), lake.rejected_file(*names)
+    counts = _Counts()
+    with (
+        lake.writing(lake_file) as accepted,
+        lake.writing(rejected_file, keep=lambda: counts.rejected > 0) as rejected,
+        pq.ParquetWriter(rejected, REJECTED_SCHEMA, compression="zstd", store_schema=False) as rejected_writer,
+    ):
+        _write_rows(load, table, mapping, accepted, rejected_writer, counts)
+        conflicts = conflicting_positions(accepted, load.feed, counts.identity_conflicts)
+        _set_aside(load, accepted, conflicts, rejected_writer, counts)
     row = LedgerRow(
         feed=load.feed.name,
         extract=load.extract,
         file=load.file_name,
         mode=load.delivery.mode,
         source_system=load.delivery.source_system,
-        rows=total,
-        accepted=accepted,
-        rejected=len(rejected),
+        rows=counts.accepted + counts.rejected,
+        accepted=counts.accepted,
+        rejected=counts.rejected,
         sha256=load.sha256,
         loaded_at=_now(),
         profile=load.profile.name,
         profile_sha256=load.profile.sha256,
         key_id=load.pseudonymiser.key_id,
-        lake_file=load.lake.relative(lake_file),
-        rejected_file=rejected_file,
+        lake_file=lake.relative(lake_file),
+        rejected_file=lake.relative(rejected_file) if counts.rejected else None,
         load_id=load.load_id,
         delivery=current,
-        masked_cells=len(written.masked),
-        notes=notes_text(notes),
+        source_rows=counts.source_rows,
+        skipped_rows=counts.skipped,
+        masked_cells=counts.masked_cells,
+        notes=notes_text(_notes(load, mapping, counts)),
     )
-    load.lake.write_ledger_row(row, load.stem)
+    lake.write_ledger_row(row, load.stem)
     return replace(_from_ledger(row), already_in_lake=False)
 
 
 @dataclass
-class _Written:
-    total: int = 0
-    rejected: list[tuple[int, str, str]] = field(default_factory=list)
+class _Counts:
+    """What has been seen of a file so far."""
+
+    accepted: int = 0
+    rejected: int = 0
+    source_rows: int = 0
+    skipped: int = 0
+    masked_cells: int = 0
     masked: list[tuple[str, int]] = field(default_factory=list)
     identities: dict[str, str] = field(default_factory=dict)
     identity_conflicts: set[str] = field(default_factory=set)
 
-    def add(self, shaped: _Shaped) -> pa.Table:
-        """Counts the chunk in and returns its accepted rows numbered within the file."""
-        offset, self.total = self.total, self.total + shaped.total
-        self.rejected += [(row + offset, reason, content) for row, reason, content in shaped.rejected]
-        self.masked += [(column, row + offset) for column, row in shaped.masked]
+    def add(self, shaped: ShapedRows) -> int:
+        """Counts a chunk in; returns the number of source rows before it."""
+        before = self.source_rows
+        self.accepted += shaped.accepted.num_rows
+        self.rejected += shaped.rejected.num_rows
+        self.source_rows += shaped.source_rows
+        self.skipped += shaped.skipped
+        self.masked_cells += shaped.masked_cells
+        noted = [(column, row + before) for column, row in shaped.masked]
+        self.masked += noted[: _NOTED_ROWS - len(self.masked)]
         for patient, identity in shaped.identities.items():
             if not identity or self.identities.setdefault(patient, identity) != identity:
                 self.identity_conflicts.add(patient)
-        position = shaped.accepted.schema.get_field_index("source_row")
-        numbered = pc.add(shaped.accepted.column(position), offset)
-        return shaped.accepted.set_column(position, "source_row", numbered)
+        return before
 
 
-def _write_rows(load: _Load, table: SourceTable, target: Path) -> _Written:
-    written = _Written()
-    wanted = tuple(c.name for c in (*load.feed.columns, DELETED) if c.name in table.header)
-    schema = lake_schema(load.feed)
-    with _parquet_writer(target, schema) as writer:
-        for shaped in _side_by_side(table.chunks(wanted), lambda chunk: _shape(load, chunk)):
-            numbered = written.add(shaped)
-            if numbered.num_rows:
-                writer.write_table(numbered)
-    return written
+def _write_rows(
+    load: FileLoad,
+    table: SourceTable,
+    mapping: TableMapping,
+    target: Path,
+    rejected: pq.ParquetWriter,
+    counts: _Counts,
+) -> None:
+    with _parquet_writer(target, lake_schema(load.feed)) as accepted:
+        for shaped in _shaped_in_order(load, table, mapping):
+            before = counts.add(shaped)
+            for writer, rows in ((accepted, shaped.accepted), (rejected, shaped.rejected)):
+                if rows.num_rows:
+                    writer.write_table(_numbered(rows, before))
 
 
-def lake_schema(feed: Feed) -> pa.Schema:
-    """The columns of a lake file of that feed: all text but `source_row`."""
-    names = [*(c.lake_name for c in feed.lake_columns), DELETED.name, "source_extract", "source_file"]
-    return pa.schema([*((name, pa.dictionary(pa.int32(), pa.string())) for name in names), ("source_row", pa.int64())])
+def _numbered(rows: pa.Table, before: int) -> pa.Table:
+    """Row numbers within the chunk become row numbers within the file."""
+    position = rows.schema.get_field_index("source_row")
+    return rows.set_column(position, "source_row", pc.add(rows.column(position), before))
 
 
 def _parquet_writer(target: Path, schema: pa.Schema) -> pq.ParquetWriter:
@@ -302,184 +266,75 @@ def _parquet_writer(target: Path, schema: pa.Schema) -> pq.ParquetWriter:
     )
 
 
-def _side_by_side(builds: Iterable[Callable[[], Chunk]], shape: Callable[[Chunk], _Shaped]) -> Iterator[_Shaped]:
-    """Builds and shapes a few chunks at a time, in order."""
-    waiting: deque[Future[_Shaped]] = deque()
+def _mapped_in_order(table: SourceTable, mapping: TableMapping) -> Iterator[FeedRows]:
+    above = FillDown()
+    for build in table.chunks(mapping.wanted):
+        yield mapping.rows_of(build(), above)
+
+
+def _shaped_in_order(load: FileLoad, table: SourceTable, mapping: TableMapping) -> Iterator[ShapedRows]:
+    """Chunks in order, a few at a time side by side unless one depends on the one before it."""
+    if mapping.sequential:
+        for rows in _mapped_in_order(table, mapping):
+            yield shape_rows(load, rows)
+        return
+    waiting: deque[Future[ShapedRows]] = deque()
     with ThreadPoolExecutor(_WORKERS) as pool:
-        for build in builds:
-            waiting.append(pool.submit(_built, build, shape))
+        for build in table.chunks(mapping.wanted):
+            waiting.append(pool.submit(_built_and_shaped, load, mapping, build))
             if len(waiting) > _WORKERS:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
 
-def _built(build: Callable[[], Chunk], shape: Callable[[Chunk], _Shaped]) -> _Shaped:
-    return shape(build())
+def _built_and_shaped(load: FileLoad, mapping: TableMapping, build: Callable[[], Chunk]) -> ShapedRows:
+    return shape_rows(load, mapping.rows_of(build(), FillDown()))
 
 
-def _shape(load: _Load, chunk: Chunk) -> _Shaped:
-    """Strips, masks, pseudonymises and judges the rows of one chunk."""
-    count = len(chunk.rows)
-    source = {name: map_distinct(column, stripped) for name, column in chunk.columns.items()}
-    faults = _faults(load, source, count)
-    columns: dict[str, pa.DictionaryArray] = {}
-    masked: list[tuple[str, int]] = []
-    for column in (*load.feed.lake_columns, DELETED):
-        shaped, hit = _apply(load, column, source.get(column.name, empty_column(count)))
-        columns[column.lake_name] = shaped
-        masked += [(column.name, int(row)) for row in chunk.rows[hit]]
-    columns["source_extract"] = constant_column(load.extract, count)
-    columns["source_file"] = constant_column(load.file_name, count)
-    table = pa.table({**columns, "source_row": pa.array(chunk.rows)}, schema=lake_schema(load.feed))
-    rejected = np.zeros(count, np.bool_)
-    for _, rows in faults:
-        rejected |= rows
-    broken = [(row.row, row.reason, _WITHHELD) for row in chunk.broken]
-    return _Shaped(
-        accepted=table.filter(pa.array(~rejected)) if rejected.any() else table,
-        rejected=(*_rejected_rows(table, rejected, faults), *broken),
-        total=chunk.total,
-        masked=tuple(masked),
-        identities=_identities(load, source),
-    )
-
-
-def _faults(
-    load: _Load, source: Mapping[str, pa.DictionaryArray], count: int
-) -> list[tuple[str, npt.NDArray[np.bool_]]]:
-    """Reasons why rows can't be used, each with the rows it hits; an earlier reason goes before a later one."""
-    faults: list[tuple[str, npt.NDArray[np.bool_]]] = []
-    for name, column in source.items():
-        too_long = pc.greater(pc.binary_length(column.dictionary), MAX_CELL_BYTES)
-        faults.append((f"cell too long in column {name}", rows_where(column, _marks(too_long))))
-    for column in load.feed.key_columns:
-        cells = source.get(column.name)
-        absent = missing(cells) if cells is not None else np.ones(count, np.bool_)
-        faults.append((f"no key: {column.name} is empty", absent))
-    deleted = source.get(DELETED.name)
-    if deleted is not None:
-        known = pc.is_in(pc.utf8_lower(deleted.dictionary), pa.array(list(_TRUTHS)))
-        faults.append(("deleted is neither true nor false", rows_where(deleted, ~_marks(known))))
-    return [(reason, rows) for reason, rows in faults if rows.any()]
-
-
-def _marks(values: pa.BooleanArray) -> npt.NDArray[np.bool_]:
-    marks: npt.NDArray[np.bool_] = pc.fill_null(values, False).to_numpy(zero_copy_only=False)
-    return marks
-
-
-def _apply(load: _Load, column: Column, cells: pa.DictionaryArray) -> tuple[pa.DictionaryArray, npt.NDArray[np.bool_]]:
-    """The column after its verb, and the rows in which an identifier was masked."""
-    nothing = np.zeros(len(cells), np.bool_)
-    verb = Verb.KEEP if column is DELETED else load.profile.verb(load.feed.name, column.name)
-    if verb is Verb.DROP:
-        return empty_column(len(cells)), nothing
-    if verb is Verb.PSEUDONYMISE:
-        hashed = pa.array(
-            [load.pseudonymiser.keyed_hash(column.hash_kind, text) for text in cells.dictionary.to_pylist()]
-        )
-        return with_dictionary(cells, hashed.cast(pa.string())), nothing
-    texts = load.known.scrub_column(cells.dictionary, column.kind)
-    hit = nothing
-    if texts is not cells.dictionary:
-        hit = rows_where(cells, _marks(pc.not_equal(texts, cells.dictionary)))
-    if verb is Verb.YEAR:
-        texts = pc.replace_substring_regex(texts, _YEAR, r"\1")
-    if column.kind is Kind.BOOLEAN:
-        texts = pa.array([_TRUTHS.get(text.casefold(), text) for text in texts.to_pylist()], pa.string())
-    return with_dictionary(cells, texts), hit
-
-
-def _rejected_rows(
-    table: pa.Table, rejected: npt.NDArray[np.bool_], faults: Sequence[tuple[str, npt.NDArray[np.bool_]]]
-) -> list[tuple[int, str, str]]:
-    positions = np.flatnonzero(rejected)
+def _set_aside(
+    load: FileLoad,
+    lake_file: Path,
+    positions: npt.NDArray[np.int64],
+    rejected: pq.ParquetWriter,
+    counts: _Counts,
+) -> None:
+    """Moves the rows at these positions from a lake file that is still being written to the rejected ones."""
     if not len(positions):
-        return []
-    return [
-        (int(record["source_row"]), next(reason for reason, rows in faults if rows[at]), _content(record))
-        for at, record in zip(positions, table.take(pa.array(positions)).to_pylist(), strict=True)
-    ]
-
-
-def _content(record: Mapping[str, Any]) -> str:
-    """A pseudonymised row as JSON text; a cell too long to be one is cut."""
-    own = {name: value for name, value in record.items() if not name.startswith("source_")}
-    cut = {name: value[:_SHOWN] if isinstance(value, str) else value for name, value in own.items()}
-    return json.dumps(cut, ensure_ascii=False)
-
-
-def _identities(load: _Load, source: Mapping[str, pa.DictionaryArray]) -> dict[str, str]:
-    """For `patients` only: who each row says the patient is, as a hash; empty where one id stands for two people."""
-    removed = [c.name for c in load.feed.columns if c.verb is Verb.REMOVE and c.name in source]
-    if not removed or "patient_id" not in source:
-        return {}
-    found: dict[str, str] = {}
-    cells = [source[name].to_pylist() for name in removed]
-    for patient, *person in zip(source["patient_id"].to_pylist(), *cells, strict=True):
-        if patient is not None:
-            key = load.pseudonymiser.patient_key(patient)
-            identity = load.pseudonymiser.keyed_hash("identity", json.dumps(person))
-            found[key] = identity if found.get(key, identity) == identity else ""
-    return found
-
-
-def _set_aside(lake_file: Path, conflicts: npt.NDArray[np.int64]) -> list[tuple[int, str, str]]:
-    """Takes the conflicting rows out of a lake file that is still being written, and returns them as rejected."""
-    if not len(conflicts):
-        return []
-    unwanted = pa.array(conflicts)
-    set_aside: list[tuple[int, str, str]] = []
+        return
     kept = lake_file.with_suffix(".kept")
-    with pq.ParquetFile(lake_file) as opened:
-        schema = opened.schema_arrow
-        with _parquet_writer(kept, schema) as writer:
+    try:
+        start = 0
+        with pq.ParquetFile(lake_file) as opened, _parquet_writer(kept, lake_schema(load.feed)) as writer:
             for group in range(opened.num_row_groups):
-                table = opened.read_row_group(group)
-                hit = pc.is_in(table.column("source_row"), unwanted)
-                writer.write_table(table.filter(pc.invert(hit)))
-                for record in table.filter(hit).to_pylist():
-                    set_aside.append((record["source_row"], _CONTRADICTION, _content(record)))
-    kept.chmod(lake_file.stat().st_mode)
-    kept.replace(lake_file)
-    return set_aside
+                rows = opened.read_row_group(group)
+                moved = np.zeros(rows.num_rows, np.bool_)
+                own = positions[(positions >= start) & (positions < start + rows.num_rows)] - start
+                moved[own] = True
+                writer.write_table(rows.filter(pa.array(~moved)).cast(lake_schema(load.feed)))
+                if len(own):
+                    reasons = [_CONTRADICTION] * len(own)
+                    rejected.write_table(rejected_table(load, rows.filter(pa.array(moved)), reasons))
+                start += rows.num_rows
+        kept.chmod(lake_file.stat().st_mode)
+        kept.replace(lake_file)
+    finally:
+        kept.unlink(missing_ok=True)
+    counts.accepted -= len(positions)
+    counts.rejected += len(positions)
 
 
-def _write_rejected(load: _Load, rejected: Sequence[tuple[int, str, str]]) -> str | None:
-    if not rejected:
-        return None
-    target = load.lake.rejected_file(load.feed.name, load.extract, load.stem, load.load_id)
-    count = len(rejected)
-    table = pa.table(
-        [
-            pa.array([load.feed.name] * count),
-            pa.array([load.extract] * count),
-            pa.array([load.file_name] * count),
-            pa.array([row for row, _, _ in rejected], pa.int64()),
-            pa.array([reason for _, reason, _ in rejected]),
-            pa.array([content for _, _, content in rejected]),
-        ],
-        schema=REJECTED_SCHEMA,
-    )
-    with load.lake.writing(target) as temporary:
-        pq.write_table(table, temporary, compression="zstd", store_schema=False)
-    return load.lake.relative(target)
-
-
-def _notes(load: _Load, header: Sequence[str], masked: Sequence[tuple[str, int]]) -> list[dict[str, Any]]:
-    """What a person should know of the file: columns kept out, contract columns absent, cells masked."""
-    contract = [c.name for c in load.feed.columns]
-    absent = [name for name in contract if name not in header]
+def _notes(load: FileLoad, mapping: TableMapping, counts: _Counts) -> list[dict[str, Any]]:
+    """What a person should know of the file: columns kept out, contract columns absent, rows skipped, cells masked."""
     notes: list[dict[str, Any]] = []
-    for name in header:
-        if name in contract or name == DELETED.name:
-            continue
+    for name in mapping.unused:
         note: dict[str, Any] = {"note": "unknown column kept out", "column": load.known.mask(name)[:_SHOWN]}
-        near = get_close_matches(name.casefold(), absent, 1, _LOOKALIKE)
+        near = get_close_matches(name.casefold(), mapping.absent, 1, _LOOKALIKE)
         notes.append({**note, "nearest": near[0]} if near else note)
-    notes += [{"note": "column absent", "column": name} for name in absent]
-    notes += [{"note": "identifier masked", "column": column, "row": row} for column, row in masked[:_NOTED_ROWS]]
+    notes += [{"note": "column absent", "column": name} for name in mapping.absent]
+    if counts.skipped:
+        notes.append({"note": "source rows that hold no row of this feed", "rows": counts.skipped})
+    notes += [{"note": "identifier masked", "column": column, "row": row} for column, row in counts.masked]
     return notes
 
 

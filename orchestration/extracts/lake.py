@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import date, datetime
@@ -54,6 +54,8 @@ _LEDGER_SCHEMA = pa.schema(
         ("rejected_file", pa.string()),
         ("load_id", pa.string()),
         ("delivery", pa.string()),
+        ("source_rows", pa.int64()),
+        ("skipped_rows", pa.int64()),
         ("masked_cells", pa.int64()),
         ("notes", pa.string()),
     ]
@@ -62,7 +64,11 @@ _LEDGER_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class LedgerRow:
-    """What is known of one ingested file; `delivery` lists the load ids of the feed's files as last delivered."""
+    """What is known of one ingested file.
+
+    `rows` counts rows of the feed and is `accepted` + `rejected`; `source_rows` counts rows of the file, of which
+    `skipped_rows` belong to no row of this feed. `delivery` lists the load ids of the feed's files as last delivered.
+    """
 
     feed: str
     extract: str
@@ -81,6 +87,8 @@ class LedgerRow:
     rejected_file: str | None
     load_id: str
     delivery: str
+    source_rows: int
+    skipped_rows: int
     masked_cells: int
     notes: str
 
@@ -182,8 +190,8 @@ class Lake:
                 inside.chmod(_PRIVATE_FOLDER)
 
     @contextmanager
-    def writing(self, target: Path) -> Iterator[Path]:
-        """A private temporary file that takes the place of `target` when the block ends well, and is removed if not."""
+    def writing(self, target: Path, keep: Callable[[], bool] = lambda: True) -> Iterator[Path]:
+        """A private temporary file that takes the place of `target` when the block ends well and `keep` says so."""
         self.make_folder(target.parent)
         temporary = target.parent / f".{secrets.token_hex(8)}.tmp"
         os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE_FILE))
@@ -191,7 +199,8 @@ class Lake:
             yield temporary
             with temporary.open("rb") as written:
                 os.fsync(written.fileno())
-            temporary.replace(target)
+            if keep():
+                temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
 

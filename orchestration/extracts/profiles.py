@@ -1,27 +1,37 @@
-"""Source profiles: how one hospital system's files become the contract's feeds, as validated YAML."""
+"""Source profiles: how one hospital system's files become the contract's feeds, as validated YAML.
+
+`docs/adding-a-source.md` explains every key to the person who writes one.
+"""
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from orchestration.extracts.errors import ProfileError
-from orchestration.extracts.feeds import FEEDS, Feed, Verb
+from orchestration.extracts.feeds import DELETED, FEEDS, Feed, Verb
 
 _SHIPPED = Path(__file__).resolve().parents[2] / "source_profiles"
-_ENCODINGS = ("utf-8", "utf-16", "utf-16-le", "utf-16-be", "gb18030", "latin-1", "cp1252", "big5", "shift_jis")
+_ENCODINGS = ("utf-8", "utf-16", "utf-16-le", "utf-16-be", "gb18030", "gbk", "latin-1", "cp1252", "big5", "shift_jis")
 _PROFILE_VERBS = (Verb.KEEP, Verb.DROP, Verb.YEAR)
+NUMERIC_DATES = ("excel", "epoch_s", "epoch_ms")
+_DATE_DIRECTIVES = frozenset("YmdHMSyBbpIfzj%")
+_TEXTS = tuple[str, ...]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
 
 class ReadOptions(_Strict):
@@ -30,31 +40,145 @@ class ReadOptions(_Strict):
     encoding: str = "utf-8"
     delimiter: str | None = None
     quote: str = '"'
+    header_row: int = Field(default=1, ge=1)
+    sheet: str | None = None
+    flatten: bool = False
+    skip_lines: str | None = None
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, encoding: str) -> str:
+        if encoding.lower() not in _ENCODINGS:
+            raise ValueError(unknown("encoding", encoding, _ENCODINGS))
+        return codecs.lookup(encoding).name
+
+    @field_validator("delimiter", "quote")
+    @classmethod
+    def _one_sign(cls, sign: str | None) -> str | None:
+        if sign is not None and (len(sign.encode()) != 1 or sign in "\r\n\0"):
+            raise ValueError(f"must be one ASCII character, not {sign!r}")
+        return sign
+
+    @field_validator("skip_lines")
+    @classmethod
+    def _expression(cls, expression: str | None) -> str | None:
+        return expression if expression is None else _compiled(expression)
+
+
+class ColumnProfile(_Strict):
+    """Where a contract column comes from and what is done to its text, in the order of the fields below."""
+
+    source: _TEXTS = Field(default=(), alias="from")
+    constant: str | None = None
+    extract: str | None = None
+    missing: _TEXTS = ()
+    values: dict[str, str] = {}
+    whole_number: bool = False
+    decimal: str = "."
+    thousands: str = ""
+    factor: Decimal | None = None
+    dates: _TEXTS = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, given: Any) -> Any:
+        if isinstance(given, str):
+            return {"from": (given,)}
+        if isinstance(given, Mapping) and isinstance(given.get("from"), str):
+            return {**given, "from": (given["from"],)}
+        return given
+
+    @field_validator("extract")
+    @classmethod
+    def _expression(cls, expression: str | None) -> str | None:
+        return expression if expression is None else _compiled(expression)
+
+    @field_validator("dates")
+    @classmethod
+    def _date_formats(cls, formats: _TEXTS) -> _TEXTS:
+        for each in formats:
+            _check_date_format(each)
+        return formats
 
     @model_validator(mode="after")
-    def _known(self) -> ReadOptions:
-        if self.encoding.lower() not in _ENCODINGS:
-            raise ValueError(_unknown("encoding", self.encoding, _ENCODINGS))
-        for name in ("delimiter", "quote"):
-            sign = getattr(self, name)
-            if sign is not None and (len(sign.encode()) != 1 or sign in "\r\n\0"):
-                raise ValueError(f"{name} must be one ASCII character, not {sign!r}")
+    def _one_origin(self) -> ColumnProfile:
+        if bool(self.source) == (self.constant is not None):
+            raise ValueError("give either `from` (a source column) or `constant` (a text), not both")
+        if self.decimal not in {".", ","} or self.thousands not in {"", ",", ".", " ", "'"}:
+            raise ValueError("decimal is '.' or ','; thousands is ',', '.', ' ', \"'\" or ''")
+        if self.thousands == self.decimal:
+            raise ValueError(f"decimal and thousands can't both be {self.decimal!r}")
         return self
+
+
+class UnpivotedColumn(_Strict):
+    """One column of a wide table: the contract columns that its header stands for, and a factor for its values."""
+
+    set: dict[str, str] = {}
+    factor: Decimal | None = None
+    missing: _TEXTS = ()
+    values: dict[str, str] = {}
+
+
+class Unpivot(_Strict):
+    """A wide table's value columns, one long row per cell that isn't empty; the cell goes to the column `into`."""
+
+    into: str = "value"
+    decimal: str = "."
+    thousands: str = ""
+    columns: dict[str, UnpivotedColumn] = Field(min_length=1)
+
+
+class UnitConversion(_Strict):
+    """Rows with this unit (and LOINC code, if any is named): value times factor, unit replaced."""
+
+    unit: str
+    to: str
+    factor: Decimal
+    loinc: _TEXTS = ()
 
 
 class TableProfile(_Strict):
     """One kind of source file and the feed it fills; without `columns` every column maps to itself."""
 
     feed: str
-    files: tuple[str, ...]
-    read: ReadOptions = ReadOptions()
+    files: tuple[str, ...] = Field(min_length=1)
+    read: ReadOptions | None = None
+    columns: dict[str, ColumnProfile] | None = None
+    where: dict[str, _TEXTS] = {}
+    skip_where: dict[str, str] = {}
+    fill_down: _TEXTS = ()
+    unpivot: Unpivot | None = None
+    convert: tuple[UnitConversion, ...] = ()
+
+    @field_validator("feed")
+    @classmethod
+    def _known_feed(cls, feed: str) -> str:
+        if feed not in FEEDS:
+            raise ValueError(unknown("feed", feed, FEEDS))
+        return feed
+
+    @field_validator("skip_where")
+    @classmethod
+    def _expressions(cls, conditions: dict[str, str]) -> dict[str, str]:
+        return {column: _compiled(expression) for column, expression in conditions.items()}
 
     @model_validator(mode="after")
-    def _known(self) -> TableProfile:
-        if self.feed not in FEEDS:
-            raise ValueError(_unknown("feed", self.feed, FEEDS))
-        if not self.files:
-            raise ValueError("files: name at least one file pattern")
+    def _known_columns(self) -> TableProfile:
+        names = [column.name for column in (*self.target.columns, DELETED)]
+        targets = [*(self.columns or {})]
+        if self.unpivot is not None:
+            targets.append(self.unpivot.into)
+            targets += [name for each in self.unpivot.columns.values() for name in each.set]
+        for target in targets:
+            if target not in names:
+                raise ValueError(unknown(f"column of {self.feed}", target, names))
+        if self.columns is not None:
+            absent = [column.name for column in self.target.key_columns if column.name not in targets]
+            if absent:
+                raise ValueError(f"the key column {absent[0]!r} of {self.feed} is mapped from nothing")
+        if self.convert and not {"value", "unit"} <= set(names):
+            raise ValueError(f"convert: {self.feed} has no columns value and unit")
         return self
 
     def matches(self, stem: str) -> bool:
@@ -66,6 +190,13 @@ class TableProfile(_Strict):
         """The feed that the table fills."""
         return FEEDS[self.feed]
 
+    @property
+    def source_columns(self) -> tuple[str, ...]:
+        """Every source column that the table reads; none when columns map to themselves."""
+        named = [name for column in (self.columns or {}).values() for name in column.source]
+        wide = [*self.unpivot.columns] if self.unpivot else []
+        return tuple(dict.fromkeys([*named, *wide, *self.where, *self.skip_where, *self.fill_down]))
+
 
 class SourceProfile(_Strict):
     """One hospital system's profile; `verbs` overrides single fields, as in `diagnoses.description: keep`."""
@@ -73,14 +204,36 @@ class SourceProfile(_Strict):
     name: str
     description: str = ""
     source_system: str = ""
+    read: ReadOptions = ReadOptions()
+    missing: _TEXTS = ()
+    dates: _TEXTS = ()
+    timezone: str = "UTC"
+    date_shift_days: int = Field(default=0, ge=0, le=3650)
     tables: tuple[TableProfile, ...] = Field(min_length=1)
     verbs: dict[str, Verb] = {}
 
-    @model_validator(mode="after")
-    def _known(self) -> SourceProfile:
-        for field, verb in self.verbs.items():
+    @field_validator("dates")
+    @classmethod
+    def _date_formats(cls, formats: _TEXTS) -> _TEXTS:
+        for each in formats:
+            _check_date_format(each)
+        return formats
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (ValueError, OSError):
+            raise ValueError(f"unknown time zone {zone!r}; write it like Asia/Shanghai") from None
+        return zone
+
+    @field_validator("verbs")
+    @classmethod
+    def _known_fields(cls, verbs: dict[str, Verb]) -> dict[str, Verb]:
+        for field, verb in verbs.items():
             _check_verb(field, verb)
-        return self
+        return verbs
 
     @property
     def sha256(self) -> str:
@@ -91,6 +244,13 @@ class SourceProfile(_Strict):
     def tables_for(self, stem: str) -> tuple[TableProfile, ...]:
         """The tables that a file of that stem fills (several, when one file feeds several feeds)."""
         return tuple(table for table in self.tables if table.matches(stem))
+
+    def read_options(self, table: TableProfile) -> ReadOptions:
+        """How a table's files are read: its own word, key by key, else the profile's."""
+        if table.read is None:
+            return self.read
+        own = {key: getattr(table.read, key) for key in table.read.model_fields_set}
+        return self.read.model_copy(update=own)
 
     def verb(self, feed: str, column: str) -> Verb:
         """What happens to a field: the profile's word, else the contract's."""
@@ -110,9 +270,17 @@ def load_profile(name_or_path: str | Path) -> SourceProfile:
     if not isinstance(content, Mapping):
         raise ProfileError(f"{path}: a profile is a mapping with the keys name and tables")
     try:
-        return SourceProfile.model_validate(content)
+        return SourceProfile.model_validate({key: value for key, value in content.items() if key != "anchors"})
     except ValidationError as problem:
         raise ProfileError(f"{path}: {_first_problem(problem)}") from None
+
+
+def unknown(what: str, given: str, valid: Iterable[str]) -> str:
+    """The message for a name that isn't valid, with the nearest that is."""
+    names = list(valid)
+    near = get_close_matches(given, names, 1, 0.6)
+    hint = f"nearest is {near[0]!r}" if near else f"valid: {', '.join(sorted(names))}"
+    return f"unknown {what} {given!r}; {hint}"
 
 
 def _pattern(text: str) -> re.Pattern[str]:
@@ -121,51 +289,59 @@ def _pattern(text: str) -> re.Pattern[str]:
     return re.compile("".join({"*": ".*", "<number>": r"\d+"}.get(part, re.escape(part)) for part in parts))
 
 
+def _compiled(expression: str) -> str:
+    try:
+        re.compile(expression)
+    except re.error as problem:
+        raise ValueError(f"{expression!r} is no regular expression: {problem}") from None
+    return expression
+
+
+def _check_date_format(text: str) -> None:
+    if text in NUMERIC_DATES:
+        return
+    directives = re.findall(r"%(.)", text)
+    if not directives:
+        near = get_close_matches(text, NUMERIC_DATES, 1, 0.6)
+        hint = f"nearest is {near[0]!r}" if near else f"write it like %Y-%m-%d, or one of {', '.join(NUMERIC_DATES)}"
+        raise ValueError(f"unknown date format {text!r}; {hint}")
+    wrong = [sign for sign in directives if sign not in _DATE_DIRECTIVES]
+    if wrong:
+        raise ValueError(f"unknown date format {text!r}: %{wrong[0]} means nothing; %Y %m %d %H %M %S are usual")
+
+
 def _profile_path(name_or_path: str) -> Path:
     given = Path(name_or_path)
     if given.suffix in {".yml", ".yaml"} or "/" in name_or_path:
         if not given.is_file():
-            raise ProfileError(f"source profile {given} doesn't exist")
+            raise ProfileError(f"source profile {given} doesn't exist; CART_SOURCE_PROFILE is a shipped name or a file")
         return given
     shipped = _SHIPPED / f"{name_or_path}.yml"
     if not shipped.is_file():
         names = sorted(path.stem for path in _SHIPPED.glob("*.yml"))
-        raise ProfileError(_unknown("source profile", name_or_path, names))
+        raise ProfileError(unknown("source profile", name_or_path, names))
     return shipped
 
 
 def _check_verb(field: str, verb: Verb) -> None:
     feed, _, column = field.partition(".")
     if feed not in FEEDS:
-        raise ValueError(_unknown("verbs: feed", feed, FEEDS))
+        raise ValueError(unknown("feed", feed, FEEDS))
     names = [column.name for column in FEEDS[feed].columns]
     if column not in names:
-        raise ValueError(_unknown(f"verbs: column of {feed}", column, names))
+        raise ValueError(unknown(f"column of {feed}", column, names))
     if verb not in _PROFILE_VERBS:
-        raise ValueError(f"verbs: {field} can be keep, drop or year, not {verb.value}")
+        raise ValueError(f"{field} can be keep, drop or year, not {verb.value}")
     if FEEDS[feed].column(column).verb in {Verb.REMOVE, Verb.PSEUDONYMISE}:
-        raise ValueError(f"verbs: {field} identifies a patient; a profile can't change what happens to it")
+        raise ValueError(f"{field} identifies a patient; a profile can't change what happens to it")
 
 
 def _first_problem(error: ValidationError) -> str:
     problem = error.errors()[0]
     key = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        last = str(problem["loc"][-1])
-        return f"{key}: {_unknown('key', last, _all_keys())}"
+        models = (SourceProfile, TableProfile, ReadOptions, ColumnProfile, Unpivot, UnpivotedColumn, UnitConversion)
+        keys = {field.alias or name for model in models for name, field in model.model_fields.items()}
+        return f"{key}: {unknown('key', str(problem['loc'][-1]), keys)}"
     message = problem["msg"].removeprefix("Value error, ")
     return f"{key}: {message}" if key else message
-
-
-def _all_keys() -> set[str]:
-    names: set[str] = set()
-    for model in (SourceProfile, TableProfile, ReadOptions):
-        names |= set(model.model_fields)
-    return names
-
-
-def _unknown(what: str, given: str, valid: Iterable[str]) -> str:
-    names = list(valid)
-    near = get_close_matches(given, names, 1, 0.6)
-    hint = f"nearest is {near[0]!r}" if near else f"valid: {', '.join(sorted(names))}"
-    return f"unknown {what} {given!r}; {hint}"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from orchestration.extracts.profiles import ReadOptions
 from orchestration.extracts.readers.base import BrokenRow, Chunk, SourceTable, UnreadableFileError
 from orchestration.extracts.readers.delimited import Dialect, open_delimited
 from orchestration.extracts.readers.tabular import open_excel, open_jsonl, open_parquet
 
-FORMATS = (".csv.gz", ".csv", ".tsv", ".parquet", ".jsonl", ".xlsx")
+FORMATS = (".csv.gz", ".csv", ".tsv", ".txt.gz", ".txt", ".parquet", ".jsonl", ".ndjson", ".xlsx")
 """File endings that are read, longest first."""
 
 __all__ = [
@@ -28,14 +29,21 @@ def file_format(name: str) -> str | None:
     return next((ending for ending in FORMATS if name.lower().endswith(ending)), None)
 
 
-def open_table(path: Path, *, encoding: str = "utf-8", delimiter: str | None = None, quote: str = '"') -> SourceTable:
+def open_table(path: Path, options: ReadOptions) -> SourceTable:
     """Opens a file by its ending; UnreadableFileError when its content can't be what the ending says."""
     ending = file_format(path.name)
     if ending == ".parquet":
         return open_parquet(path)
-    if ending == ".jsonl":
-        return open_jsonl(path)
+    if ending in {".jsonl", ".ndjson"}:
+        return open_jsonl(path, flatten=options.flatten)
     if ending == ".xlsx":
-        return open_excel(path)
-    separator = delimiter or ("\t" if ending == ".tsv" else ",")
-    return open_delimited(path, Dialect(separator, quote, encoding, compressed=ending == ".csv.gz"))
+        return open_excel(path, options.sheet, options.header_row)
+    dialect = Dialect(
+        delimiter=options.delimiter or ("\t" if ending == ".tsv" else ","),
+        quote=options.quote,
+        encoding=options.encoding,
+        compressed=(ending or "").endswith(".gz"),
+        header_row=options.header_row,
+        skip_lines=options.skip_lines,
+    )
+    return open_delimited(path, dialect)

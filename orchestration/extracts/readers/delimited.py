@@ -10,6 +10,7 @@ import codecs
 import csv
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -47,6 +48,8 @@ class Dialect:
     quote: str = '"'
     encoding: str = "utf-8"
     compressed: bool = False
+    header_row: int = 1
+    skip_lines: str | None = None
 
 
 @dataclass(frozen=True)
@@ -147,7 +150,7 @@ def _read_header(path: Path, dialect: Dialect) -> tuple[tuple[str, ...], int]:
     first = next(_line_blocks(path, dialect), b"")
     lines = _lines(first)
     for number, line in enumerate(lines):
-        if not line.strip():
+        if number < dialect.header_row - 1 or not line.strip():
             continue
         cells, used = _cells(lines, number, dialect)
         if cells is None or "\0" in line:
@@ -163,8 +166,11 @@ def _read_header(path: Path, dialect: Dialect) -> tuple[tuple[str, ...], int]:
 
 def _blocks_of_rows(path: Path, dialect: Dialect, header_bytes: int) -> Iterator[bytes]:
     to_skip = header_bytes
+    unwanted = re.compile(rf"(?m)^(?:{dialect.skip_lines})[^\n]*\n?".encode()) if dialect.skip_lines else None
     for block in _line_blocks(path, dialect):
         rest, to_skip = block[to_skip:], max(0, to_skip - len(block))
+        if unwanted is not None:
+            rest = unwanted.sub(b"", rest)
         if rest:
             yield rest
 

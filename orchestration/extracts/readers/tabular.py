@@ -25,6 +25,8 @@ _BOMB_BYTES = 1 << 30
 _BOMB_RATIO = 500
 _EXACT_FLOAT = 2**53
 
+JsonRow = dict[str, str | None] | BrokenRow
+
 
 def open_parquet(path: Path) -> SourceTable:
     """Reads the footer; UnreadableFileError when it is no Parquet file or holds nested columns."""
@@ -81,23 +83,26 @@ def _text(value: Any) -> str | None:
     return str(value)
 
 
-def open_jsonl(path: Path) -> SourceTable:
-    """One JSON object per line; the header is every key met in the file, in order of first appearance."""
+def open_jsonl(path: Path, *, flatten: bool = False) -> SourceTable:
+    """One JSON object per line; the header is every key met in the file, in order of first appearance.
+
+    With `flatten`, what is nested gets a dotted name: `code.coding.0.code`; without it a nested value breaks its line.
+    """
     keys: dict[str, None] = {}
-    for chunk in _json_records(path):
+    for chunk in _json_records(path, flatten):
         for record in chunk:
             if isinstance(record, dict):
                 keys.update(dict.fromkeys(record))
         if len(keys) > MAX_COLUMNS:
             raise UnreadableFileError(f"its objects have more than {MAX_COLUMNS:,} different keys; that is no feed")
-    return SourceTable(tuple(keys), partial(_json_chunks, path), partial(_count_json, path))
+    return SourceTable(tuple(keys), partial(_json_chunks, path, flatten), partial(_count_json, path, flatten))
 
 
-def _count_json(path: Path) -> int:
-    return sum(len(chunk) for chunk in _json_records(path))
+def _count_json(path: Path, flatten: bool) -> int:
+    return sum(len(chunk) for chunk in _json_records(path, flatten))
 
 
-def _json_records(path: Path) -> Iterator[list[dict[str, str | None] | BrokenRow]]:
+def _json_records(path: Path, flatten: bool) -> Iterator[list[JsonRow]]:
     with path.open("rb") as opened:
         if not opened.read(1):
             raise UnreadableFileError(
@@ -108,13 +113,13 @@ def _json_records(path: Path) -> Iterator[list[dict[str, str | None] | BrokenRow
         try:
             while lines := list(islice(opened, _JSON_ROWS)):
                 number += len(lines)
-                yield [_json_record(line) for line in lines if line.strip()]
+                yield [_json_record(line, flatten) for line in lines if line.strip()]
         except UnicodeDecodeError:
             raise UnreadableFileError(f"it is not UTF-8 text (after line {number})") from None
 
 
-def _json_record(line: str) -> dict[str, str | None] | BrokenRow:
-    if "\0" in line:
+def _json_record(line: str, flatten: bool) -> JsonRow:
+    if "\0" in line or "\\u0000" in line:
         return BrokenRow(0, "broken line: NUL byte")
     try:
         record = json.loads(line, object_pairs_hook=_distinct_keys, parse_int=str, parse_float=str, parse_constant=str)
@@ -122,11 +127,22 @@ def _json_record(line: str) -> dict[str, str | None] | BrokenRow:
         return BrokenRow(0, "broken line: not a JSON object")
     if not isinstance(record, dict):
         return BrokenRow(0, "broken line: not a JSON object")
-    if any(isinstance(value, dict | list) for value in record.values()):
+    if flatten:
+        record = dict(_flattened(record, ""))
+    elif any(isinstance(value, dict | list) for value in record.values()):
         return BrokenRow(0, "broken line: nested value")
     return {
         key.strip(): value if value is None or isinstance(value, str) else _text(value) for key, value in record.items()
     }
+
+
+def _flattened(value: Any, name: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict | list):
+        parts = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, part in parts:
+            yield from _flattened(part, f"{name}.{key}" if name else str(key))
+    else:
+        yield name, value
 
 
 def _distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -136,12 +152,12 @@ def _distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return record
 
 
-def _json_chunks(path: Path, wanted: tuple[str, ...]) -> Iterator[Callable[[], Chunk]]:
-    for records in _json_records(path):
+def _json_chunks(path: Path, flatten: bool, wanted: tuple[str, ...]) -> Iterator[Callable[[], Chunk]]:
+    for records in _json_records(path, flatten):
         yield partial(_chunk_of_objects, records, wanted)
 
 
-def _chunk_of_objects(records: Sequence[dict[str, str | None] | BrokenRow], wanted: tuple[str, ...]) -> Chunk:
+def _chunk_of_objects(records: Sequence[JsonRow], wanted: tuple[str, ...]) -> Chunk:
     broken = tuple(BrokenRow(at, row.reason) for at, row in enumerate(records, 1) if isinstance(row, BrokenRow))
     rows = np.array([at for at, row in enumerate(records, 1) if not isinstance(row, BrokenRow)], np.int64)
     whole = [row for row in records if not isinstance(row, BrokenRow)]
@@ -153,11 +169,12 @@ def _clean(value: str | None) -> str | None:
     return value.encode("utf-8", "replace").decode() if value else None
 
 
-def open_excel(path: Path, sheet: str | None = None) -> SourceTable:
-    """The first sheet, or the one of that name; the first row that isn't blank is the header."""
+def open_excel(path: Path, sheet: str | None = None, header_row: int = 1) -> SourceTable:
+    """The first sheet, or the one of that name; the first row from `header_row` on that isn't blank is the header."""
     _refuse_bombs(path)
     rows = _sheet_rows(path, sheet)
-    start = next((at for at, row in enumerate(rows) if any(_text(cell) for cell in row)), None)
+    filled = (at for at, row in enumerate(rows) if at >= header_row - 1 and any(_text(cell) for cell in row))
+    start = next(filled, None)
     if start is None:
         raise UnreadableFileError("its sheet is empty and has no header")
     header = tuple((_text(cell) or "").strip() for cell in rows[start])

@@ -1,0 +1,217 @@
+"""A feed's rows made fit for the lake: judged, masked, pseudonymised. Nothing here lets out what names a patient."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from orchestration.extracts.columns import (
+    constant_column,
+    empty_column,
+    missing,
+    rows_where,
+    with_dictionary,
+)
+from orchestration.extracts.date_shift import shifted
+from orchestration.extracts.delivery import Delivery, SourceFile
+from orchestration.extracts.feeds import DELETED, Column, Feed, Kind, Verb
+from orchestration.extracts.identifiers import MASK, KnownIdentifiers
+from orchestration.extracts.lake import REJECTED_SCHEMA
+from orchestration.extracts.mapping import FeedRows
+from orchestration.extracts.profiles import SourceProfile
+from orchestration.extracts.pseudonymise import Pseudonymiser
+from orchestration.extracts.readers.base import MAX_CELL_BYTES
+
+_NOTED_ROWS = 100
+_SHOWN = 1_000
+_YEAR = r"^.*?(\d{4}).*$"
+_WITHHELD = json.dumps({"withheld": "the cells of a broken line can't be attributed, so they may hold identifiers"})
+_TRUTHS = {"true": "true", "1": "true", "yes": "true", "false": "false", "0": "false", "no": "false"}
+Columns = Mapping[str, pa.DictionaryArray]
+Faults = Sequence[tuple[str, npt.NDArray[np.bool_]]]
+
+
+@dataclass(frozen=True)
+class FileLoad:
+    """One file on its way into the lake under one profile and key."""
+
+    delivery: Delivery
+    source: SourceFile
+    profile: SourceProfile
+    pseudonymiser: Pseudonymiser
+    known: KnownIdentifiers
+    sha256: str
+
+    @property
+    def feed(self) -> Feed:
+        """The feed that the file fills."""
+        return self.source.table.target
+
+    @property
+    def extract(self) -> str:
+        """The extract's ISO date."""
+        return self.delivery.extract.name
+
+    @property
+    def load_id(self) -> str:
+        """Same content, profile, table of the profile and key: same load."""
+        table = str(self.profile.tables.index(self.source.table))
+        parts = (self.sha256, self.profile.sha256, self.pseudonymiser.key_id, table)
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    @property
+    def stem(self) -> str:
+        """The file's name without format, identifiers masked."""
+        return self.known.mask(self.source.stem).replace(MASK, "masked")
+
+    @property
+    def file_name(self) -> str:
+        """The file's name as evidence, identifiers masked."""
+        return self.known.mask(self.source.path.name).replace(MASK, "masked")
+
+
+@dataclass(frozen=True)
+class ShapedRows:
+    """A chunk ready for the lake: accepted and rejected rows numbered within the chunk, and what was noted."""
+
+    accepted: pa.Table
+    rejected: pa.Table
+    source_rows: int
+    skipped: int
+    masked_cells: int
+    masked: tuple[tuple[str, int], ...]
+    identities: Mapping[str, str] = field(default_factory=dict)
+
+
+def lake_schema(feed: Feed) -> pa.Schema:
+    """The columns of a lake file of that feed: all text but `source_row`."""
+    names = [*(c.lake_name for c in feed.lake_columns), DELETED.name, "source_extract", "source_file"]
+    return pa.schema([*((name, pa.dictionary(pa.int32(), pa.string())) for name in names), ("source_row", pa.int64())])
+
+
+def shape_rows(load: FileLoad, feed_rows: FeedRows) -> ShapedRows:
+    """Judges, masks and pseudonymises the rows of one chunk."""
+    count = len(feed_rows.rows)
+    faults = _faults(load.feed, feed_rows.columns, count)
+    columns: dict[str, pa.DictionaryArray] = {}
+    masked_cells, masked = 0, []
+    for column in (*load.feed.lake_columns, DELETED):
+        cells = feed_rows.columns.get(column.name, empty_column(count))
+        columns[column.lake_name], hit = _after_verb(load, column, cells, feed_rows.columns)
+        if hit is not None:
+            masked_cells += int(hit.sum())
+            masked += [(column.name, int(row)) for row in feed_rows.rows[hit][:_NOTED_ROWS]]
+    columns["source_extract"] = constant_column(load.extract, count)
+    columns["source_file"] = constant_column(load.file_name, count)
+    table = pa.table({**columns, "source_row": pa.array(feed_rows.rows)}, schema=lake_schema(load.feed))
+    unusable = np.zeros(count, np.bool_)
+    for _, rows in faults:
+        unusable |= rows
+    reasons = [next(reason for reason, rows in faults if rows[at]) for at in np.flatnonzero(unusable)]
+    return ShapedRows(
+        accepted=table.filter(pa.array(~unusable)) if unusable.any() else table,
+        rejected=pa.concat_tables(
+            [rejected_table(load, table.filter(pa.array(unusable)), reasons), _broken_table(load, feed_rows)]
+        ),
+        source_rows=feed_rows.source_rows,
+        skipped=feed_rows.skipped,
+        masked_cells=masked_cells,
+        masked=tuple(masked),
+        identities=_identities(load, feed_rows.columns),
+    )
+
+
+def rejected_table(load: FileLoad, rows: pa.Table, reasons: Sequence[str]) -> pa.Table:
+    """Lake rows as rejected rows, whole and with the reason of each."""
+    contents = [_content(record) for record in rows.to_pylist()] if rows.num_rows else []
+    return _rejected(load, rows.column("source_row").to_pylist(), reasons, contents)
+
+
+def _broken_table(load: FileLoad, feed_rows: FeedRows) -> pa.Table:
+    broken = feed_rows.broken
+    return _rejected(load, [row.row for row in broken], [row.reason for row in broken], [_WITHHELD] * len(broken))
+
+
+def _rejected(load: FileLoad, rows: Sequence[int], reasons: Sequence[str], contents: Sequence[str]) -> pa.Table:
+    count = len(rows)
+    origin = [[text] * count for text in (load.feed.name, load.extract, load.file_name)]
+    return pa.table(
+        [pa.array(each, f.type) for each, f in zip([*origin, rows, reasons, contents], REJECTED_SCHEMA, strict=True)],
+        schema=REJECTED_SCHEMA,
+    )
+
+
+def _content(record: Mapping[str, Any]) -> str:
+    """A pseudonymised row as JSON text; a cell too long to be one is cut."""
+    own = {name: value for name, value in record.items() if not name.startswith("source_")}
+    cut = {name: value[:_SHOWN] if isinstance(value, str) else value for name, value in own.items()}
+    return json.dumps(cut, ensure_ascii=False)
+
+
+def _faults(feed: Feed, source: Columns, count: int) -> Faults:
+    """Reasons why rows can't be used, each with the rows it hits; an earlier reason goes before a later one."""
+    faults: list[tuple[str, npt.NDArray[np.bool_]]] = []
+    for name, column in source.items():
+        too_long = pc.greater(pc.binary_length(column.dictionary), MAX_CELL_BYTES)
+        faults.append((f"cell too long in column {name}", rows_where(column, _marks(too_long))))
+    for column in feed.key_columns:
+        cells = source.get(column.name)
+        absent = missing(cells) if cells is not None else np.ones(count, np.bool_)
+        faults.append((f"no key: {column.name} is empty", absent))
+    deleted = source.get(DELETED.name)
+    if deleted is not None:
+        known = pc.is_in(pc.utf8_lower(deleted.dictionary), pa.array(list(_TRUTHS)))
+        faults.append(("deleted is neither true nor false", rows_where(deleted, ~_marks(known))))
+    return [(reason, rows) for reason, rows in faults if rows.any()]
+
+
+def _marks(values: pa.BooleanArray) -> npt.NDArray[np.bool_]:
+    marks: npt.NDArray[np.bool_] = pc.fill_null(values, False).to_numpy(zero_copy_only=False)
+    return marks
+
+
+def _after_verb(
+    load: FileLoad, column: Column, cells: pa.DictionaryArray, source: Columns
+) -> tuple[pa.DictionaryArray, npt.NDArray[np.bool_] | None]:
+    """The column after its verb, and the rows in which an identifier was masked."""
+    verb = Verb.KEEP if column is DELETED else load.profile.verb(load.feed.name, column.name)
+    if verb is Verb.DROP:
+        return empty_column(len(cells)), None
+    if verb is Verb.PSEUDONYMISE:
+        hashed = [load.pseudonymiser.keyed_hash(column.hash_kind, text) for text in cells.dictionary.to_pylist()]
+        return with_dictionary(cells, pa.array(hashed, pa.string())), None
+    texts = load.known.scrub_column(cells.dictionary, column.kind)
+    hit = None
+    if texts is not cells.dictionary:
+        hit = rows_where(cells, _marks(pc.not_equal(texts, cells.dictionary)))
+    if column.kind is Kind.BOOLEAN:
+        texts = pa.array([_TRUTHS.get(text.casefold(), text) for text in texts.to_pylist()], pa.string())
+    kept = with_dictionary(cells, texts)
+    if load.profile.date_shift_days and column.kind in {Kind.DATE, Kind.DATETIME}:
+        kept = shifted(kept, source["patient_id"], load.pseudonymiser, load.profile.date_shift_days)
+    if verb is Verb.YEAR:
+        kept = with_dictionary(kept, pc.replace_substring_regex(kept.dictionary, _YEAR, r"\1"))
+    return kept, hit
+
+
+def _identities(load: FileLoad, source: Columns) -> dict[str, str]:
+    """For `patients` only: who each row says the patient is, as a hash; empty where one id stands for two people."""
+    removed = [c.name for c in load.feed.columns if c.verb is Verb.REMOVE and c.name in source]
+    if not removed or "patient_id" not in source:
+        return {}
+    found: dict[str, str] = {}
+    cells = [source[name].to_pylist() for name in removed]
+    for patient, *person in zip(source["patient_id"].to_pylist(), *cells, strict=True):
+        if patient is not None:
+            key = load.pseudonymiser.patient_key(patient)
+            identity = load.pseudonymiser.keyed_hash("identity", json.dumps(person))
+            found[key] = identity if found.get(key, identity) == identity else ""
+    return found
