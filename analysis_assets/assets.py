@@ -111,7 +111,7 @@ def analysis_tables() -> dg.AssetsDefinition:
     """Return one step that builds every table of schema `analysis`: they share the aggregates that DuckDB makes."""
 
     @dg.multi_asset(name="analysis_tables", specs=[_spec(table) for table in TABLES])
-    def analysis_tables(refresh: dg.ResourceParam[AnalysisContext]) -> Iterator[dg.MaterializeResult]:
+    def analysis_tables(refresh: dg.ResourceParam[AnalysisContext]) -> Iterator[dg.MaterializeResult[None]]:
         from analysis_assets.inputs import StudyInputs
 
         with connect_build(refresh.home.build_database) as connection:
@@ -134,7 +134,7 @@ def figures() -> dg.AssetsDefinition:
         owners=[STATISTICS],
         description="Every figure as SVG and PNG with its alternative text. Grain: one file pair per figure.",
     )
-    def figures(refresh: dg.ResourceParam[AnalysisContext]) -> dg.MaterializeResult:
+    def figures(refresh: dg.ResourceParam[AnalysisContext]) -> dg.MaterializeResult[None]:
         from analysis_assets.gallery import draw_gallery
 
         folder = refresh.home.staged("report") / "figures"
@@ -165,7 +165,7 @@ def report() -> dg.AssetsDefinition:
         owners=[STATISTICS],
         description="The report: every number with its evidence. Grain: one self-contained page.",
     )
-    def html(refresh: dg.ResourceParam[AnalysisContext]) -> dg.MaterializeResult:
+    def html(refresh: dg.ResourceParam[AnalysisContext]) -> dg.MaterializeResult[None]:
         from analysis_assets.report import build_report
 
         with connect_build(refresh.home.build_database) as connection:

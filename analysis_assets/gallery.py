@@ -82,7 +82,7 @@ def read_gallery(folder: Path) -> list[DrawnFigure]:
 
 def plots(connection: duckdb.DuckDBPyConnection, study: Study, *, synthetic: bool) -> Iterator[Plot]:
     """Yield the figures of the study in the order of the report."""
-    frames = {name: connection.execute(f"from analysis.{name}").df() for name in _TABLES}  # noqa: S608
+    frames = {name: connection.execute(f"from analysis.{name}").df() for name in _TABLES}
     yield from _cohort_plots(frames, synthetic)
     yield from _survival_plots(frames, study, synthetic)
     yield from _model_plots(frames, study, synthetic)
@@ -156,8 +156,8 @@ def _model_plots(frames: Frames, study: Study, synthetic: bool) -> Iterator[Plot
     labels = {covariate.name: covariate.label for covariate in study.covariates}
     for endpoint in study.models.cox.endpoints:
         yield _forest_plot(frames["cox_models"], "cox", endpoint, labels, synthetic)
-    for endpoint in study.models.logistic.endpoints:
-        yield _forest_plot(frames["logistic_models"], "logistic", endpoint, labels, synthetic)
+    for outcome in study.models.logistic.endpoints:
+        yield _forest_plot(frames["logistic_models"], "logistic", outcome, labels, synthetic)
 
 
 def _forest_plot(models: pd.DataFrame, family: str, outcome: str, labels: Mapping[str, str], synthetic: bool) -> Plot:

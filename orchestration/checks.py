@@ -1,4 +1,4 @@
-"""Great Expectations suites as asset checks: those on the lake stand before dbt, those on marts before every analysis."""
+"""Great Expectations suites as asset checks: on the lake before dbt, on the marts before every analysis."""
 
 from collections.abc import Iterator, Sequence
 
@@ -57,7 +57,7 @@ def _mart_checks(specs: Sequence[CheckSpec]) -> dg.AssetChecksDefinition:
 
 
 def _as_results(results: Sequence[CheckResult], specs: Sequence[CheckSpec]) -> Iterator[dg.AssetCheckResult]:
-    """A check that doesn't apply (no data) counts as passed for Dagster, and says so; an error in the check never does."""
+    """A check without data to judge counts as passed for Dagster, and says so; a broken check never does."""
     by_name = {(result.check, result.table): result for result in results}
     for spec in specs:
         result = by_name[(spec.name, spec.asset_table)]

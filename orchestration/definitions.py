@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dagster as dg
-from analysis_assets.assets import analysis_assets
 
+from analysis_assets.assets import analysis_assets
 from orchestration.checks import expectation_checks
 from orchestration.nightly import landing_sensor, nightly_job, nightly_schedule
 from orchestration.progress import progress_logger

@@ -23,7 +23,7 @@ class ManifestError(RuntimeError):
 
 
 def ensure_manifest() -> Path:
-    """Return the path of an up-to-date manifest, compiling the project if a file of it is newer; raises ManifestError."""
+    """Return the path of an up-to-date manifest, compiling if a file of the project is newer; raises ManifestError."""
     if _is_current():
         return MANIFEST
     MANIFEST.parent.mkdir(exist_ok=True)

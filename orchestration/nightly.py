@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ _RANGE_END = "dagster/asset_partition_range_end"
 
 
 def nightly_job() -> dg.UnresolvedAssetJobDefinition:
-    """Return the job that refreshes everything, in one process: DuckDB has one writer, and processes start slowly."""
+    """Return the job that refreshes everything in one process: DuckDB has one writer, processes start slowly."""
     return dg.define_asset_job(
         JOB_NAME,
         selection=dg.AssetSelection.all(),
@@ -141,6 +142,4 @@ def landing_sensor(settings: Settings, job: dg.UnresolvedAssetJobDefinition) -> 
 
 def hash_text(text: str) -> str:
     """Return a short stable key for a long text."""
-    import hashlib
-
     return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -58,7 +58,7 @@ class ProgressHandler(logging.Handler):
         sys.stderr.flush()
 
 
-@dg.logger(description="One line per finished step on standard error.")
+@dg.logger(config_schema={}, description="One line per finished step on standard error.")
 def progress_logger(_context: dg.InitLoggerContext) -> logging.Logger:
     """Return a logger with the progress handler alone."""
     logger = logging.getLogger("cart.progress")

@@ -35,7 +35,7 @@ def published_warehouse(upstream: list[dg.AssetKey]) -> dg.AssetsDefinition:
     )
     def published_warehouse(
         context: dg.AssetExecutionContext, refresh: dg.ResourceParam[RefreshContext]
-    ) -> dg.MaterializeResult:
+    ) -> dg.MaterializeResult[None]:
         with as_failure():
             version = publish(
                 refresh.home,

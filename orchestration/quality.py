@@ -58,7 +58,7 @@ def night_record(upstream: list[dg.AssetKey]) -> dg.AssetsDefinition:
     )
     def night_record(
         context: dg.AssetExecutionContext, refresh: dg.ResourceParam[RefreshContext]
-    ) -> tuple[dg.MaterializeResult, dg.MaterializeResult]:
+    ) -> tuple[dg.MaterializeResult[None], dg.MaterializeResult[None]]:
         target = dbt_target(refresh.home)
         manifest = json.loads((target / "manifest.json").read_text(encoding="utf-8"))
         run_results = json.loads((target / "run_results.json").read_text(encoding="utf-8"))

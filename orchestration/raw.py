@@ -41,7 +41,9 @@ def _raw_asset(feed: Feed) -> dg.AssetsDefinition:
         ),
         metadata={"dagster/column_schema": dg.TableSchema(columns)},
     )
-    def raw_feed(context: dg.AssetExecutionContext, refresh: dg.ResourceParam[RefreshContext]) -> dg.MaterializeResult:
+    def raw_feed(
+        context: dg.AssetExecutionContext, refresh: dg.ResourceParam[RefreshContext]
+    ) -> dg.MaterializeResult[None]:
         with as_failure():
             ingested = [
                 ingest_feed(
@@ -116,7 +118,7 @@ def _ingestion_metadata(ingested: list[FeedIngestion]) -> dict[str, dg.MetadataV
         "Grain: one entry per feed. Depends on the set of extracts, never on their order of arrival."
     ),
 )
-def lake_plan(refresh: dg.ResourceParam[RefreshContext]) -> dg.MaterializeResult:
+def lake_plan(refresh: dg.ResourceParam[RefreshContext]) -> dg.MaterializeResult[None]:
     """Write lake/plan.json."""
     with as_failure():
         plan = refresh.lake.write_plan(refresh.pseudonymiser.key_id)

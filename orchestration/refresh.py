@@ -47,7 +47,9 @@ def _bug(error: Exception) -> str:
     """Where an unforeseen error arose; its text is left out, for it may quote a row of the source."""
     frames = traceback.extract_tb(error.__traceback__)
     places = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames[-4:]]
-    return f"unforeseen {type(error).__name__} at {' > '.join(places)}; this is a fault of the program, please report it"
+    return (
+        f"unforeseen {type(error).__name__} at {' > '.join(places)}; this is a fault of the program, please report it"
+    )
 
 
 def _run(settings: Settings) -> Outcome:
@@ -74,7 +76,7 @@ def _run(settings: Settings) -> Outcome:
 
 
 def _check_inputs(context: object) -> None:
-    """Read what a person may have got wrong, before anything is started: study, key, profile, extracts, newest delivery."""
+    """Read what a person may have got wrong before anything is started."""
     from orchestration.refresh_context import RefreshContext
 
     assert isinstance(context, RefreshContext)  # noqa: S101
@@ -108,20 +110,19 @@ def _execute(settings: Settings) -> tuple[ExecuteInProcessResult, str]:
 
 
 def _why(result: ExecuteInProcessResult) -> str:
-    """Return what failed first: the message of a Failure, the failed blocking checks, or the error of the step."""
-    failures = [event for event in result.all_events if event.event_type_value == "STEP_FAILURE"]
-    checks = [
-        event.event_specific_data
+    """Return what failed first: blocking checks, the message of a Failure, or the error of the step."""
+    from dagster import AssetCheckSeverity
+
+    evaluations = [
+        event.asset_check_evaluation_data
         for event in result.all_events
-        if event.event_type_value == "ASSET_CHECK_EVALUATION" and not event.event_specific_data.passed
+        if event.event_type_value == "ASSET_CHECK_EVALUATION"
     ]
-    blocking = [check for check in checks if str(check.severity.value) == "ERROR"]
-    lines = [
-        f"{check.asset_key.to_user_string()}: {check.check_name}{': ' + check.description if check.description else ''}"
-        for check in blocking
-    ]
-    if lines:
+    blocking = [check for check in evaluations if not check.passed and check.severity == AssetCheckSeverity.ERROR]
+    if blocking:
+        lines = [f"{check.asset_key.to_user_string()}: {check.check_name}" for check in blocking]
         return "Checks of error severity failed, so nothing was published:\n  " + "\n  ".join(lines)
+    failures = [event for event in result.all_events if event.is_step_failure]
     if not failures:
         return "The run failed before its first step; see the Dagster UI."
     data = failures[0].step_failure_data
@@ -162,8 +163,8 @@ def main(adapt: Callable[[Settings], Settings] | None = None) -> int:
 def run_as_command(adapt: Callable[[Settings], Settings] | None = None) -> None:
     """Run `main` as a command.
 
-    Exit functions run, but the interpreter is not taken down: at that point DuckDB's binding complains on the terminal about
-    objects that other libraries still hold.
+    Exit functions run, but the interpreter is not taken down: at that point DuckDB's binding complains on the terminal
+    about objects that other libraries still hold.
     """
     status = main(adapt)
     sys.stdout.flush()

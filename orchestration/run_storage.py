@@ -1,8 +1,8 @@
 """Dagster's run and event storage in SQLite, with connections that stay open.
 
 Dagster's own SQLite storage opens and closes a database for each event. Closing the last connection makes SQLite
-checkpoint and sync, and a new engine compiles each statement anew: about 12 ms an event, 6 to 12 s for a night of a thousand events.
-With one open connection per database it is 2 ms. Everything else, the schema included, is Dagster's.
+checkpoint and sync, and a new engine compiles each statement anew: about 12 ms an event, 6 to 12 s for a night of a
+thousand events. With one open connection per database it is 2 ms. Everything else, the schema included, is Dagster's.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def _open_engine(url: str) -> Engine:
 
     @db.event.listens_for(engine, "connect")
     def _sync_at_checkpoints_only(connection: Any, _record: Any) -> None:
-        # In WAL mode NORMAL can't corrupt the database; a power cut may lose the last events of a run that it ended anyway.
+        # In WAL mode NORMAL can't corrupt the database; a power cut may lose the last events of a run that it ended.
         connection.execute("PRAGMA synchronous=NORMAL")
 
     return engine

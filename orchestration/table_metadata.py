@@ -1,4 +1,4 @@
-"""What a person wants to see on an asset's page: rows, columns and, for the marts, the first rows (keys only, no identifiers)."""
+"""What a person wants to see on an asset's page: rows, columns and the first rows (keys only, no identifiers)."""
 
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,7 @@ def _columns(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], lis
 
 
 def _row_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Row counts of tables (views on the lake would be scanned) from DuckDB's own statistics, exact after a checkpoint."""
+    """Row counts of tables (views on the lake would be scanned), from DuckDB's catalogue."""
     rows = connection.execute(
         """
         select schema_name || '.' || table_name, estimated_size

@@ -54,7 +54,7 @@ def _parents(manifest: Mapping[str, Any], unique_id: str) -> list[str]:
 
 
 def dbt_target(home: WarehouseHome) -> Path:
-    """Return where dbt keeps its parse and the results of the last night; the parse makes the next night start faster."""
+    """Return where dbt keeps its parse, which makes the next night start faster, and its last results."""
     return home.root / "dbt_target"
 
 

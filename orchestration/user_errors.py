@@ -1,4 +1,4 @@
-"""The house's own errors become one clear message for the person who must act; anything else is a bug and keeps its trace."""
+"""The house's own errors become one clear message for the person who must act; anything else is a bug."""
 
 from __future__ import annotations
 

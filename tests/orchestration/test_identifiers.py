@@ -1,4 +1,4 @@
-"""No direct identifier and no hospital id leaves ingestion: planted everywhere, then every byte and every cell is searched."""
+"""No direct identifier and no hospital id leaves ingestion: planted everywhere, then every byte is searched."""
 
 from __future__ import annotations
 
