@@ -123,7 +123,7 @@ def test_the_plan_is_the_same_in_any_order_of_arrival(
     make_night: Callable[[str, SourceProfile], Night],
 ) -> None:
     plans = set()
-    for number, order in enumerate(itertools.permutations(range(4))):
+    for number, order in enumerate([*itertools.permutations(range(4))][::5]):
         night = make_night(str(number), load_profile("canonical"))
         days = _deliver_history(night)
         for at in (*order, order[0]):

@@ -1,0 +1,314 @@
+"""A corpus of broken files: each is refused or set aside with the right reason, and no row is lost or guessed."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import resource
+import zipfile
+from collections.abc import Sequence
+
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from orchestration.extracts import ExtractRefused
+from orchestration.extracts.profiles import ReadOptions
+from orchestration.extracts.readers import UnreadableFileError, delimited, open_table
+
+from .conftest import Night
+
+HEADER = "patient_id,sampled_on,blast_percent,method\n"
+GOOD = "HOSP-0001,2018-01-01,5,flow\n"
+
+
+def _xlsx(rows: Sequence[Sequence[object]]) -> bytes:
+    workbook = openpyxl.Workbook()
+    for row in rows:
+        workbook.active.append(list(row))
+    sink = io.BytesIO()
+    workbook.save(sink)
+    return sink.getvalue()
+
+
+def _zip_bomb() -> bytes:
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/workbook.xml", b"0" * (200 << 20))
+    return sink.getvalue()
+
+
+def _nested_parquet() -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"patient_id": [["a"]], "sampled_on": ["2018-01-01"]}), sink)
+    return sink.getvalue()
+
+
+REFUSED = {
+    "0-byte csv": ("marrow_assessments.csv", b"", "empty .0 bytes. and has no header"),
+    "0-byte jsonl": ("marrow_assessments.jsonl", b"", "empty .0 bytes."),
+    "0-byte parquet": ("marrow_assessments.parquet", b"", "not a Parquet file"),
+    "0-byte xlsx": ("marrow_assessments.xlsx", b"", "not an Excel workbook"),
+    "blank lines only": ("marrow_assessments.csv", b"\n\n \n", "has no header"),
+    "truncated gzip": (
+        "marrow_assessments.csv.gz",
+        gzip.compress((HEADER + GOOD * 5000).encode())[:-30],
+        "cut short",
+    ),
+    "gzip damaged": (
+        "marrow_assessments.csv.gz",
+        gzip.compress((HEADER + GOOD * 5000).encode(), 0)[:500] + b"\xff" * 99,
+        "cut short|damaged",
+    ),
+    "not gzip": ("marrow_assessments.csv.gz", (HEADER + GOOD).encode(), "damaged"),
+    "excel called csv": ("marrow_assessments.csv", _xlsx([HEADER.split(",")]), "Excel or zip file"),
+    "parquet called csv": ("marrow_assessments.csv", b"PAR1....", "Parquet file"),
+    "gzip called csv": ("marrow_assessments.csv", gzip.compress(HEADER.encode()), "gzip file"),
+    "csv called parquet": ("marrow_assessments.parquet", (HEADER + GOOD).encode(), "not a Parquet file"),
+    "csv called xlsx": ("marrow_assessments.xlsx", (HEADER + GOOD).encode(), "not an Excel workbook"),
+    "any zip called xlsx": ("marrow_assessments.xlsx", b"PK\x05\x06" + b"\0" * 18, "Excel workbook"),
+    "truncated parquet": ("marrow_assessments.parquet", _nested_parquet()[:-9], "not a Parquet file"),
+    "nested parquet": ("marrow_assessments.parquet", _nested_parquet(), "nested"),
+    "zip bomb": ("marrow_assessments.xlsx", _zip_bomb(), "out of all proportion"),
+    "gzip bomb": ("marrow_assessments.csv.gz", gzip.compress(HEADER.encode() + b"0" * (40 << 20)), "no line end"),
+    "utf-16 without a profile": ("marrow_assessments.csv", (HEADER + GOOD).encode("utf-16"), "UTF-16"),
+    "gb18030 without a profile": (
+        "marrow_assessments.csv",
+        (HEADER + GOOD + "HOSP-0001,2018-01-02,5,骨髓\n").encode("gb18030"),
+        "line 3 is not UTF-8",
+    ),
+    "mixed encodings": (
+        "marrow_assessments.csv",
+        (HEADER + "HOSP-0001,2018-01-02,5,骨髓\n").encode() + "HOSP-0001,2018-01-03,5,骨髓\n".encode("gb18030"),
+        "line 3 is not UTF-8",
+    ),
+    "a column twice": (
+        "marrow_assessments.csv",
+        b"patient_id,sampled_on,method,method\nHOSP-0001,2018-01-01,a,b\n",
+        "column 'method' 2 times",
+    ),
+    "a missing key column": (
+        "marrow_assessments.csv",
+        b"patient_id,method\nHOSP-0001,flow\n",
+        "'sampled_on' is missing",
+    ),
+    "another delimiter": (
+        "marrow_assessments.csv",
+        (HEADER + GOOD).replace(",", ";").encode(),
+        "key column 'patient_id' is missing",
+    ),
+    "no header": ("marrow_assessments.csv", GOOD.encode(), "key column 'patient_id' is missing"),
+    "10,000 columns": (
+        "marrow_assessments.csv",
+        (HEADER.rstrip() + "," + ",".join(f"x{n}" for n in range(10_000)) + "\n").encode(),
+        "10,004 columns",
+    ),
+    "NUL in the header": ("marrow_assessments.csv", b"patient_id,\0sampled_on\n", "header can't be read"),
+    "open quote in the header": (
+        "marrow_assessments.csv",
+        b'patient_id,"sampled_on\nHOSP-0001,1\n',
+        "header can't be read",
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "reason"), REFUSED.values(), ids=REFUSED)
+def test_a_file_that_cannot_be_read_refuses_the_extract(night: Night, name: str, content: bytes, reason: str) -> None:
+    night.deliver()
+    night.write("2018-07-30", name, content)
+    with pytest.raises(ExtractRefused, match=reason) as refusal:
+        night.ingest_all()
+    assert f"extract 2018-07-30 refused: {name}: " in str(refusal.value)
+    assert "HOSP-0001" not in str(refusal.value)
+    assert not night.lake.root.exists()
+
+
+SET_ASIDE = {
+    "too few cells": ("HOSP-0001,2018-01-02,5\n", ["broken line: 3 cells instead of 4"]),
+    "too many cells": ("HOSP-0001,2018-01-02,5,flow,9\n", ["broken line: 5 cells instead of 4"]),
+    "unbalanced quote": ('HOSP-0001,"2018-01-02,5,flow\n', ["broken line: unbalanced quote"]),
+    "text after a quote": ('HOSP-0001,"2018"-01-02,5,flow\n', ["broken line: unbalanced quote"]),
+    "two unbalanced quotes": (
+        'HOSP-0001,"2018-01-02,5,flow\nHOSP-0001,"2018-01-03,5,flow\n',
+        ["broken line: unbalanced quote"] * 2,
+    ),
+    "NUL bytes": ("HOSP-0001,2018-01-02,\0,flow\n", ["broken line: NUL byte"]),
+    "only delimiters": (",,,\n", ["no key: patient_id is empty"]),
+    "only white space": ("   \n", ["broken line: 1 cells instead of 4"]),
+    "a quoted empty key": ('"",2018-01-02,5,flow\n', ["no key: patient_id is empty"]),
+    "a 200,000-character cell": (
+        f"HOSP-0001,2018-01-02,5,{'x' * 200_000}\n",
+        ["cell too long in column method"],
+    ),
+    "an open quote over the rest of the file": (
+        'HOSP-0001,2018-01-02,5,"flow\n' + "".join(f"HOSP-0001,2018-02-{n:02d},5,flow\n" for n in range(1, 29)),
+        ["broken line: unbalanced quote"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "reasons"), SET_ASIDE.values(), ids=SET_ASIDE)
+def test_a_broken_row_is_set_aside_alone(night: Night, text: str, reasons: list[str]) -> None:
+    last = "HOSP-0002,2018-03-03,7,flow\n"
+    night.deliver(marrow_assessments__csv=HEADER + GOOD + text + last)
+    result = night.ingest_all()["marrow_assessments"]
+    lines = (GOOD + text + last).count("\n")
+    assert (result.rows, result.rejected) == (lines, len(reasons))
+    assert [row["reason"] for row in night.rejected_rows()] == reasons
+    rows = night.lake_rows("marrow_assessments")
+    assert (rows[0]["source_row"], rows[-1]["source_row"]) == (1, lines)
+    assert (rows[-1]["sampled_on"], len(rows)) == ("2018-03-03", lines - len(reasons))
+
+
+KEPT_AS_TEXT = (
+    '=HYPERLINK("http://x","y")',
+    "'; drop table marts.patients; --",
+    "{{ config(materialized='table') }}{% raw %}",
+    "31/02/2018",
+    "2999-12-31",
+    "<5",
+    "未查",
+    "line one\nline two",
+    'say "hi"',
+    "${HOME} $(id) `id`",
+    "\u202eevil",
+    "x" * 100_000,
+)
+
+
+@pytest.mark.parametrize("text", KEPT_AS_TEXT, ids=range(len(KEPT_AS_TEXT)))
+def test_odd_values_are_kept_as_they_stand(night: Night, text: str) -> None:
+    quoted = '"' + text.replace('"', '""') + '"'
+    night.deliver(marrow_assessments__csv=HEADER + f"HOSP-0001,2018-01-02,{quoted},flow\n" + GOOD)
+    result = night.ingest_all()["marrow_assessments"]
+    assert (result.rows, result.accepted) == (2, 2)
+    assert [row["blast_percent"] for row in night.lake_rows("marrow_assessments")] == [text, "5"]
+
+
+@pytest.mark.parametrize("name", ['"; drop table x; --', "{{ 7 * 7 }}", "blast_percent ", "=1+1", "列"])
+def test_odd_headers_are_columns_like_any_other(night: Night, name: str) -> None:
+    quoted = '"' + name.replace('"', '""') + '"'
+    night.deliver(marrow_assessments__csv=f"patient_id,sampled_on,{quoted}\nHOSP-0001,2018-01-01,5\n")
+    result = night.ingest_all()["marrow_assessments"]
+    assert (result.rows, result.accepted) == (1, 1)
+    expected = "5" if name.strip() == "blast_percent" else None
+    assert night.lake_rows("marrow_assessments")[0]["blast_percent"] == expected
+
+
+def test_broken_json_lines_are_set_aside_alone(night: Night) -> None:
+    lines = [
+        '{"patient_id": "HOSP-0001", "sampled_on": "2018-01-01", "blast_percent": 5.50}',
+        "{",
+        "[1]",
+        '{"patient_id": {"a": 1}, "sampled_on": "2018-01-02"}',
+        '{"patient_id": "HOSP-0001", "patient_id": "HOSP-0002", "sampled_on": "2018-01-02"}',
+        '{"patient_id": "HOSP-0001"}',
+        "[" * 100_000,
+        '{"patient_id": "HOSP-0001", "sampled_on": "2018-01-0\\u0000"}',
+        '{"patient_id": "HOSP-0002", "sampled_on": "2018-01-03", "blast_percent": 1e3}',
+    ]
+    night.deliver(marrow_assessments__jsonl="\n".join(lines))
+    result = night.ingest_all()["marrow_assessments"]
+    assert (result.rows, result.accepted, result.rejected) == (9, 2, 7)
+    assert [row["blast_percent"] for row in night.lake_rows("marrow_assessments")] == ["5.50", "1e3"]
+    assert [row["source_row"] for row in night.lake_rows("marrow_assessments")] == [1, 9]
+
+
+def test_a_formula_in_excel_is_its_value(night: Night) -> None:
+    night.deliver(
+        marrow_assessments__xlsx=_xlsx(
+            [["patient_id", "sampled_on", "blast_percent"], ["HOSP-0001", "2018-01-01", "=1+1"]]
+        )
+    )
+    result = night.ingest_all()["marrow_assessments"]
+    assert (result.rows, result.accepted) == (1, 1)
+
+
+def test_memory_stays_bounded_while_a_gzip_inflates(night: Night) -> None:
+    rows = "".join(f"HOSP-0001,2018-01-01T{n:06d},1,flow\n" for n in range(200_000))
+    night.deliver(marrow_assessments__csv__gz=gzip.compress((HEADER + rows * 10).encode(), 1))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert night.check().files["marrow_assessments"]
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown < 200_000  # KB; the file inflates to 68 MB, blocks hold 16
+
+
+cells = st.text(alphabet='ab,"\n\r \0é中;\t', max_size=6)
+raw_text = st.text(alphabet='ab,"\n\r\0é中', max_size=200)
+
+
+def _records(path_text: str, block_bytes: int, tmp_path_factory: pytest.TempPathFactory) -> list[object]:
+    """All rows in order: cells of whole ones, the reason of broken ones, read in blocks of that size."""
+    path = tmp_path_factory.mktemp("csv") / "table.csv"
+    path.write_bytes(path_text.encode())
+    original = delimited.BLOCK_BYTES
+    delimited.BLOCK_BYTES = block_bytes
+    try:
+        table = open_table(path, ReadOptions())
+        found: list[object] = []
+        for build in table.chunks(table.header):
+            chunk = build()
+            rows = dict(
+                zip(
+                    chunk.rows.tolist(),
+                    zip(*(chunk.columns[n].to_pylist() for n in table.header), strict=True),
+                    strict=True,
+                )
+            )
+            rows |= {each.row: each.reason for each in chunk.broken}
+            assert sorted(rows) == list(range(1, chunk.total + 1))
+            found += [rows[number] for number in sorted(rows)]
+        assert table.count_rows() == len(found)
+        return found
+    finally:
+        delimited.BLOCK_BYTES = original
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(raw=raw_text)
+def test_any_bytes_give_the_same_rows_by_either_path(
+    raw: str, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "a,b\n" + raw
+    fast = _records(text, 1 << 20, tmp_path_factory)
+    with monkeypatch.context() as patched:
+        patched.setattr(delimited, "_one_record_per_line", lambda data, dialect: False)
+        assert _records(text, 1 << 20, tmp_path_factory) == fast
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.lists(st.tuples(cells, cells), min_size=1, max_size=8))
+def test_what_a_csv_writer_wrote_is_what_is_read(
+    rows: list[tuple[str, str]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    import csv
+
+    sink = io.StringIO()
+    writer = csv.writer(sink, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    writer.writerow(["a", "b"])
+    writer.writerows(rows)
+    found = _records(sink.getvalue(), 1 << 20, tmp_path_factory)
+    expected = [
+        "broken line: NUL byte" if "\0" in "".join(row) else tuple(cell or None for cell in row) for row in rows
+    ]
+    assert found == expected
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rows=st.lists(st.tuples(cells.filter(lambda c: "\0" not in c), cells), min_size=1, max_size=30),
+    size=st.integers(40, 200),
+)
+def test_rows_do_not_depend_on_where_blocks_end(
+    rows: list[tuple[str, str]], size: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    text = "a,b\n" + "".join(f'{json.dumps(a)},"{b}"\n' for a, b in rows)
+    whole = _records(text, 1 << 20, tmp_path_factory)
+    try:
+        assert _records(text, size, tmp_path_factory) == whole
+    except UnreadableFileError as problem:
+        assert "no line end" in str(problem)  # noqa: PT017 - tiny blocks may hold no line end
