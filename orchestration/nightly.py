@@ -33,9 +33,12 @@ def nightly_job() -> dg.UnresolvedAssetJobDefinition:
 
 
 def fingerprint(extract: ExtractFolder) -> str:
-    """Return what changes when a file of the extract is added, removed or written again (name, size, time of change)."""
+    """Return what changes when a file of the extract is added, removed or written again.
+
+    A hash of names, sizes and times of change: a file's name may hold an identifier, so it is not kept itself.
+    """
     files = sorted(path for path in extract.path.rglob("*") if path.is_file())
-    return json.dumps([[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files])
+    return hash_text(json.dumps([[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files]))
 
 
 def is_settled(extract: ExtractFolder, now: float) -> bool:
@@ -135,7 +138,7 @@ def landing_sensor(settings: Settings, job: dg.UnresolvedAssetJobDefinition) -> 
         if unsettled:
             return dg.SkipReason(f"Still being written: {', '.join(unsettled)}.")
         key = "|".join(fingerprint(extract) for extract in waiting)
-        return dg.RunRequest(run_key=str(hash_text(key)), tags=run_tags(settings, context.instance))
+        return dg.RunRequest(run_key=hash_text(key), tags=run_tags(settings, context.instance))
 
     return landing
 

@@ -36,8 +36,8 @@ def _raw_asset(feed: Feed) -> dg.AssetsDefinition:
         kinds={"parquet"},
         owners=[DATA_ENGINEERING],
         description=(
-            f"Feed `{feed.name}` as the hospital delivered it, pseudonymised, every value as text, with extract, file and "
-            f"row number. Grain: one row per accepted source row; key {keys}."
+            f"Feed `{feed.name}` as the hospital delivered it, pseudonymised, every value as text, with extract, file "
+            f"and row number. Grain: one row per accepted source row; key {keys}."
         ),
         metadata={"dagster/column_schema": dg.TableSchema(columns)},
     )
