@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PNG_DPI: Final = 200
+PNG_COMPRESSION: Final = 2  # 0 to 9: a third of the time of the default 6, files a tenth larger
 
 
 def save_figure(figure: Figure, folder: Path, name: str, *, description: str = "") -> tuple[Path, Path]:
@@ -26,5 +27,11 @@ def save_figure(figure: Figure, folder: Path, name: str, *, description: str = "
     with mpl.rc_context(house_style()):
         about = {"Description": description} if description else {}
         figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None, "Title": name, **about})
-        figure.savefig(png, format="png", dpi=PNG_DPI, metadata={"Software": None, "Title": name, **about})
+        figure.savefig(
+            png,
+            format="png",
+            dpi=PNG_DPI,
+            metadata={"Software": None, "Title": name, **about},
+            pil_kwargs={"compress_level": PNG_COMPRESSION},
+        )
     return svg, png

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.ft2font import FT2Font
 
 P = ParamSpec("P")
 
@@ -50,6 +51,7 @@ SMALL: Final = 7.0
 TITLE: Final = 10.0
 LINE_HEIGHT: Final = 0.17
 POINTS_PER_INCH: Final = 72.0
+FREETYPE_UNITS: Final = 64  # per point
 
 RC: Final = MappingProxyType(
     {
@@ -138,15 +140,27 @@ def put_text(figure: Figure, x: float, y: float, text: str, **settings: Any) -> 
     figure.text(x / width, y / height, text, **settings)
 
 
+@functools.lru_cache(maxsize=4096)
 def text_width(text: str, size: float = BODY, weight: str = "normal") -> float:
-    """Return how wide the widest line of ``text`` prints, in inches."""
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import TextPath
+    """Return how wide the widest line of ``text`` prints, in inches.
 
-    font = FontProperties(family="DejaVu Sans", weight=weight)
-    lines = [line for line in text.split("\n") if line.strip()]
-    widths = [TextPath((0, 0), line, size=size, prop=font).get_extents().width for line in lines]
+    Measured on the font's own advance widths: laying out each letter's outline instead took a third of the gallery's time.
+    """
+    font = _font(weight)
+    font.set_size(size, POINTS_PER_INCH)
+    widths = []
+    for line in text.split("\n"):
+        font.set_text(line, 0.0)
+        widths.append(font.get_width_height()[0] / FREETYPE_UNITS)
     return max(widths, default=0.0) / POINTS_PER_INCH
+
+
+@functools.cache
+def _font(weight: str) -> FT2Font:
+    from matplotlib.font_manager import FontProperties, findfont
+    from matplotlib.ft2font import FT2Font
+
+    return FT2Font(findfont(FontProperties(family="DejaVu Sans", weight=weight)))
 
 
 def wrapped(text: str, width: int) -> str:
