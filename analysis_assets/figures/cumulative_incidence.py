@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 COMPETING_ENDPOINTS: Final = ("RELAPSE", "NON_RELAPSE_MORTALITY")
 WIDTH: Final = 6.2
 CURVE_HEIGHT: Final = 2.9
+# More bands than this cover each other and the curves.
+MOST_BANDS: Final = 2
 NOTHING: Final = "No curve: no patient has follow-up for relapse and death without relapse."
 
 
@@ -74,7 +76,8 @@ def cumulative_incidence_figure(
             100 * np.concatenate(([0.0], rows[column].to_numpy(dtype=float, na_value=np.nan)))
             for column in ("incidence", "ci_low", "ci_high")
         )
-        axes.fill_between(time, low, high, step="post", color=colour, alpha=0.12, linewidth=0)
+        if len(curves) <= MOST_BANDS:
+            axes.fill_between(time, low, high, step="post", color=colour, alpha=0.12, linewidth=0)
         axes.step(time, incidence, where="post", color=colour, linestyle=stroke, label=name)
     last = max(float(rows["time_months"].max()) for rows in curves.values())
     ticks = month_ticks(last)

@@ -50,6 +50,13 @@ SEPARATED_NOTE: Final = (
     f"{SEPARATED} Separated: one level has no event or nothing but events, so the maximum-likelihood estimate does not "
     "exist. Open diamond: Firth's penalised estimate with its profile-likelihood interval."
 )
+AFTER_TIME_ZERO: Final = "‡"
+AFTER_TIME_ZERO_NOTE: Final = (
+    f"{AFTER_TIME_ZERO} Becomes known only after the infusion but is taken as known on day 0 (immortal-time bias): "
+    "read the landmark and time-dependent rows instead."
+)
+# How the table's note begins or continues where a model takes the future as known on day 0.
+IMMORTAL_TIME: Final = "immortal-time bias"
 MODEL_NAMES: Final[Mapping[str, str]] = {
     "univariate": "Univariate",
     "multivariate": "Multivariate, forward stepwise",
@@ -69,6 +76,7 @@ class ForestRow:
     high: float | None = None
     p_value: float | None = None
     separated: bool = False
+    after_time_zero: bool = False
     is_heading: bool = False
 
     @property
@@ -81,12 +89,16 @@ class ForestRow:
         return f"{ratio_text(self.estimate)} ({ratio_text(self.low)}–{ratio_text(self.high)})"
 
     @property
+    def marks(self) -> str:
+        """The footnote marks of the row."""
+        return (SEPARATED if self.separated else "") + (AFTER_TIME_ZERO if self.after_time_zero else "")
+
+    @property
     def p(self) -> str:
-        """P value as printed, with the mark of a separated row."""
-        if self.is_heading or self.p_value is None or not np.isfinite(self.p_value):
-            return SEPARATED if self.separated else ""
-        text = "<0.001" if self.p_value < 0.001 else rounded(self.p_value, 3)
-        return f"{text}{SEPARATED if self.separated else ''}"
+        """P value as printed; empty without one."""
+        if self.p_value is None or not np.isfinite(self.p_value):
+            return ""
+        return "<0.001" if self.p_value < 0.001 else rounded(self.p_value, 3)
 
 
 def ratio_text(value: float | None) -> str:
@@ -120,12 +132,11 @@ def forest_figure(
         return message_figure(title, f"No model of {outcome} could be fitted.", synthetic=synthetic)
     ratio = _ratio_name(models)
     header = f"{ratio} (95% CI)"
-    separated = any(row.separated for row in rows)
     label_width = max(text_width(row.label, weight="bold" if row.is_heading else "normal") for row in rows) + 0.25
     figures_width = max(text_width(header, weight="bold"), *(text_width(row.figures) for row in rows)) + 0.3
-    p_width = max(text_width("<0.001†"), text_width("P")) + 0.2
+    p_width = max(text_width("<0.001†‡"), text_width("P")) + 0.2
     width = max(label_width + PLOT_WIDTH + figures_width + p_width + 0.3, 6.2)
-    note = wrapped(SEPARATED_NOTE, int((width - 0.3) / text_width("n" * 20, SMALL) * 20)) if separated else ""
+    note = _footnotes(rows, width - 0.3)
     note_height = 0.14 * (note.count("\n") + 1) + 0.05 if note else 0.0
     bottom = foot_height(synthetic) + note_height + 0.62
     plot_height = ROW_HEIGHT * (len(rows) + 1)
@@ -144,7 +155,7 @@ def forest_figure(
     for number, row in enumerate(rows, start=1):
         y = top - number * ROW_HEIGHT
         weight = "bold" if row.is_heading else "normal"
-        for x, text in zip(columns, (row.label, row.figures, row.p), strict=True):
+        for x, text in zip(columns, (row.label, row.figures, row.p + row.marks), strict=True):
             if text:
                 put_text(figure, x, y, text, size=BODY, va="center", weight=weight)
         if number % 2 == 0:
@@ -165,9 +176,10 @@ def forest_text(models: pd.DataFrame, *, outcome: str, labels: Mapping[str, str]
         if row.is_heading:
             parts.append(f"{row.label}:")
             continue
-        p = f", P {row.p.rstrip(SEPARATED)}" if row.p.rstrip(SEPARATED) else ""
+        p = f", P {row.p}" if row.p else ""
         mark = ", separated, Firth's estimate" if row.separated else ""
-        parts.append(f"{row.label}: {row.figures}{p}{mark};")
+        warning = ", immortal-time bias" if row.after_time_zero else ""
+        parts.append(f"{row.label}: {row.figures}{p}{mark}{warning};")
     return " ".join(parts).rstrip(";") + "."
 
 
@@ -190,9 +202,18 @@ def forest_rows(models: pd.DataFrame, outcome: str, labels: Mapping[str, str]) -
                     high=optional(record["ci_high"]),
                     p_value=optional(record["p_value"]),
                     separated=text_or_empty(record.get("estimator")) == "firth",
+                    after_time_zero=IMMORTAL_TIME in text_or_empty(record.get("note")),
                 )
             )
     return rows
+
+
+def _footnotes(rows: Sequence[ForestRow], width: float) -> str:
+    """Return the footnotes that the rows call for, broken to ``width`` inches."""
+    called = {mark for row in rows for mark in row.marks}
+    characters = int(width / text_width("n" * 20, SMALL) * 20)
+    notes = {SEPARATED: SEPARATED_NOTE, AFTER_TIME_ZERO: AFTER_TIME_ZERO_NOTE}
+    return "\n".join(wrapped(note, characters) for mark, note in notes.items() if mark in called)
 
 
 def _row_label(label: str, contrast: str) -> str:

@@ -28,6 +28,7 @@ from analysis_assets.figures.style import (
     p_text,
     put_text,
     styled,
+    text_or_empty,
     text_width,
     tick_text,
     wrapped,
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+IMMORTAL_TIME_NOTE: Final = (
+    "Known only after the infusion: patients had to live long enough to get there (immortal-time bias); read the "
+    "landmark and time-dependent models beside these curves."
+)
 WIDTH: Final = 6.6
 NOTE_CHARACTERS: Final = 100
 CURVE_WIDTH: Final = 3.6
@@ -112,14 +117,16 @@ def kaplan_meier_figure(
         endpoint: Which endpoint to draw.
         factor: Which factor; empty for the whole cohort.
         factor_label: The factor's text for people.
-        note: What a reader must know, such as the immortal-time warning; stands under the title.
+        note: What a reader must know, such as ``IMMORTAL_TIME_NOTE``; stands under the title. Without one the note
+            of the log-rank test stands there.
         synthetic: Whether to label the figure as made from synthetic patients.
     """
     curves = _curves(km_curves, km_summary, endpoint, factor)
     title = _title(endpoint, factor, factor_label)
     if not curves:
         return message_figure(title, f"No curve: the extract holds no follow-up for {endpoint}.", synthetic=synthetic)
-    subtitle = "\n".join(filter(None, (_test_text(logrank_tests, endpoint, factor), wrapped(note, NOTE_CHARACTERS))))
+    warning = wrapped(note or _test_note(logrank_tests, endpoint, factor), NOTE_CHARACTERS)
+    subtitle = "\n".join(filter(None, (_test_text(logrank_tests, endpoint, factor), warning)))
     label_width = max(text_width(curve.name) for curve in curves)
     widest_count = text_width(f"{max(curve.at_risk(0) for curve in curves):,}")
     left = max(0.75, label_width + widest_count / 2 + 0.3)
@@ -172,7 +179,8 @@ def kaplan_meier_text(
         end = f"the curve ends at {rounded(100 * curve.survival[-1], 1)}% after {months_text(curve.time[-1])} months"
         parts.append(f"{curve.legend}; {end}.")
     test = _test_text(logrank_tests, endpoint, factor)
-    return " ".join(filter(None, [*parts, f"{test}." if test else "", note]))
+    warning = note or _test_note(logrank_tests, endpoint, factor)
+    return " ".join(filter(None, [*parts, f"{test}." if test else "", warning]))
 
 
 def _title(endpoint: str, factor: str, factor_label: str) -> str:
@@ -181,14 +189,22 @@ def _title(endpoint: str, factor: str, factor_label: str) -> str:
 
 
 def _test_text(logrank_tests: pd.DataFrame | None, endpoint: str, factor: str) -> str:
+    rows = _tests_of(logrank_tests, endpoint, factor)
+    text = "" if rows is None else p_text(optional(rows["p_value"].iloc[0]))
+    return f"Log-rank {text}" if text else ""
+
+
+def _test_note(logrank_tests: pd.DataFrame | None, endpoint: str, factor: str) -> str:
+    rows = _tests_of(logrank_tests, endpoint, factor)
+    return "" if rows is None or "note" not in rows else text_or_empty(rows["note"].iloc[0])
+
+
+def _tests_of(logrank_tests: pd.DataFrame | None, endpoint: str, factor: str) -> pd.DataFrame | None:
     if logrank_tests is None or not factor:
-        return ""
+        return None
     tests = own_convention(logrank_tests)
     rows = tests[(tests["endpoint"] == endpoint) & (tests["factor"] == factor)]
-    if rows.empty:
-        return ""
-    text = p_text(optional(rows["p_value"].iloc[0]))
-    return f"Log-rank {text}" if text else ""
+    return None if rows.empty else rows
 
 
 def _curves(km_curves: pd.DataFrame, km_summary: pd.DataFrame, endpoint: str, factor: str) -> list[Curve]:

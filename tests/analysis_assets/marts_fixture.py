@@ -134,6 +134,22 @@ def reference_marts() -> Marts:
             from cohort
         """)
     symptoms = "'CRS'"
+    for endpoint, own in (("RELAPSE", "relapse"), ("NON_RELAPSE_MORTALITY", "death")):
+        run(f"""
+            insert into marts.outcomes by name
+            with ended as (
+                select patient_id,
+                    least(relapse_day::integer, treatment_failure_day::integer, death_day::integer) as day,
+                    case when relapse_day is not null then 'relapse'
+                        when treatment_failure_day is not null then 'treatment_failure'
+                        when death_day is not null then 'death' else 'censored' end as kind,
+                    followup_days::integer as last_day
+                from cohort
+            )
+            select patient_id as patient_key, '{endpoint}' as endpoint, 'time_to_event' as kind,
+                coalesce(day, last_day) as time_days, ended.kind = '{own}' as event, ended.kind as event_kind
+            from ended
+        """)
     for term, condition, grade, phase, parent in (
         ("CRS", "crs = '1'", "crs_grade", "cart", "null"),
         ("fever", "crs_fever = '1'", "null", "cart", symptoms),
@@ -187,8 +203,8 @@ def resized_marts(n: int) -> Marts:
     for table in ("patients", "outcomes", "adverse_events"):
         replaced = "new_key as patient_key"
         if table == "outcomes":
-            moved = "if(endpoint in ('OS', 'EFS', 'FOLLOW_UP'), time_days + 37 * copy, time_days)"
-            replaced += f", {moved} as time_days"
+            moved = "('OS', 'EFS', 'FOLLOW_UP', 'RELAPSE', 'NON_RELAPSE_MORTALITY')"
+            replaced += f", if(endpoint in {moved}, time_days + 37 * copy, time_days) as time_days"
         run(f"""
             create temp table copied as
             select * exclude (new_key, place, copy) replace ({replaced})

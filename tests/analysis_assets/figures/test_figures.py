@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,51 +15,11 @@ from matplotlib.figure import Figure
 from analysis_assets import figures
 from analysis_assets.figures.layout import overlapping_texts, text_boxes, texts_off_page
 from analysis_assets.figures.style import month_ticks, months_text, p_text
-from study import Study
-from tests.analysis_assets.figures.tables import Tables, cox_models, incidence, long_flow, tables
+from tests.analysis_assets.figures.drawings import DRAWINGS, LABELS, patients
+from tests.analysis_assets.figures.tables import cox_models, long_flow
 
-LABELS = {covariate.name: covariate.label for covariate in Study().covariates}
 LONG = "A factor whose name somebody typed in full, with its unit and the laboratory that measured it"
 SIZES = (3, 39, 300)
-
-Draw = Callable[[Tables], Figure]
-DRAWINGS: dict[str, Draw] = {
-    "km_all": lambda t: figures.kaplan_meier_figure(t.curves, t.summary, t.tests, endpoint="EFS", synthetic=True),
-    "km_by_factor": lambda t: figures.kaplan_meier_figure(
-        t.curves,
-        t.summary,
-        t.tests,
-        endpoint="OS",
-        factor="bridged_to_hsct",
-        factor_label=LABELS["bridged_to_hsct"],
-        note="Immortal time: patients had to live long enough to be transplanted; read the landmark and time-dependent "
-        "models beside this curve.",
-        synthetic=True,
-    ),
-    "response": lambda t: figures.response_figure(t.response_rates, synthetic=True),
-    "response_times": lambda t: figures.response_times_figure(t.response_times, t.response_days, synthetic=True),
-    "forest": lambda t: figures.forest_figure(
-        cox_models({3: 3, 39: 18, 300: 60}[t.n]), outcome="EFS", labels=LABELS, synthetic=True
-    ),
-    "swimmer": lambda t: figures.swimmer_figure(t.lanes, t.n, synthetic=True),
-    "incidence": lambda t: figures.cumulative_incidence_figure(incidence(t.n), synthetic=True),
-    "incidence_by_factor": lambda t: figures.cumulative_incidence_figure(
-        incidence(t.n, ("<30 ×10⁹/L", "≥30 ×10⁹/L")),
-        factor="wbc",
-        factor_label="WBC",
-        p_values={"RELAPSE": 0.03, "NON_RELAPSE_MORTALITY": 0.0001},
-        synthetic=True,
-    ),
-    "crs": lambda t: figures.crs_figure(t.adverse_events, synthetic=True),
-    "adverse_events_cart": lambda t: figures.adverse_events_figure(t.adverse_events, phase="cart", synthetic=True),
-    "adverse_events_hsct": lambda t: figures.adverse_events_figure(t.adverse_events, phase="hsct", synthetic=True),
-    "consort": lambda t: figures.consort_figure(t.flow, synthetic=True),
-}
-
-
-@cache
-def patients(n: int) -> Tables:
-    return tables(n)
 
 
 @pytest.mark.parametrize("n", SIZES)
@@ -158,6 +117,23 @@ def test_separated_row_is_an_open_diamond_with_a_footnote() -> None:
     assert not any("†" in text for text in texts(plain))
 
 
+def test_naive_row_of_a_later_covariate_carries_the_immortal_time_warning() -> None:
+    models = cox_models(5)
+    figure = figures.forest_figure(models, outcome="EFS", labels=LABELS)
+    assert any("immortal-time bias" in text and text.startswith("†") for text in texts(figure))
+    assert sum(text.endswith("‡") for text in texts(figure)) == 1
+    assert figures.forest_text(models, outcome="EFS").count("immortal-time bias") == 1
+
+
+def test_note_of_the_log_rank_test_stands_under_the_title() -> None:
+    table = patients(39)
+    noted = table.tests.assign(note="read Fisher's test")
+    key = {"endpoint": "OS", "factor": "wbc"}
+    figure = figures.kaplan_meier_figure(table.curves, table.summary, noted, **key)
+    assert any(text.endswith("\nread Fisher's test") for text in texts(figure))
+    assert figures.kaplan_meier_text(table.curves, table.summary, noted, **key).endswith("read Fisher's test")
+
+
 def test_estimate_off_the_axis_becomes_an_arrow_and_keeps_its_figures() -> None:
     figure = figures.forest_figure(cox_models(3), outcome="EFS", labels=LABELS)
     arrows = [line for line in figure.axes[0].lines if line.get_marker() == ">"]
@@ -229,8 +205,8 @@ EMPTY: dict[str, Callable[[], tuple[Figure, str]]] = {
         figures.forest_text(cox_models(3).head(0), outcome="EFS"),
     ),
     "incidence": lambda: (
-        figures.cumulative_incidence_figure(incidence(3).head(0)),
-        figures.cumulative_incidence_text(incidence(3).head(0)),
+        figures.cumulative_incidence_figure(patients(3).incidence.head(0)),
+        figures.cumulative_incidence_text(patients(3).incidence.head(0)),
     ),
     "crs": lambda: (
         figures.crs_figure(patients(3).adverse_events.head(0)),
