@@ -8,7 +8,7 @@ select
     source_feed as feed,
     cast(source_extract as date) as extract,
     source_file as file,
-    cast(source_row as bigint) as "row",
+    cast(source_row as bigint) as row,
     reason,
     content,
     'ingestion' as rejected_by

@@ -6,7 +6,7 @@ with per_site as (
         findings.patient_key,
         lower(findings.site) as site,
         arg_max(
-            struct_pack(finding := findings.finding, assessed_on := findings.assessed_on, evidence := {{ evidence_struct('findings.') }}),
+            struct_pack(finding := findings.finding, evidence := {{ evidence_struct('findings.') }}),
             row(findings.assessed_on, {{ source_order('findings.') }})
         ) as latest
     from {{ ref('stg_emr__extramedullary_assessments') }} as findings

@@ -48,7 +48,7 @@ latest as (
 select
     patient_key,
     analyte,
-    last_value.value as value,
+    last_value.value,
     last_value.comparator as value_comparator,
     unit,
     cast(last_value.collected_at as date) as collected_on,

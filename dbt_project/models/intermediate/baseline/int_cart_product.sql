@@ -18,7 +18,10 @@ select
     patient_key,
     list_aggregate(
         list_sort(list_distinct(flatten(
-            coalesce(list(string_split(replace(upper(target), ' ', ''), '+')) filter (where course = 1 and target is not null), [])
+            coalesce(
+                list(string_split(replace(upper(target), ' ', ''), '+')) filter (where course = 1 and target is not null),
+                []
+            )
         ))), 'string_agg', '+'
     ) as cart_target,
     sum(cells_per_kg) filter (where course = 1) as cells_per_kg,

@@ -14,5 +14,5 @@ select
 from {{ ref('int_time_zero') }} as time_zero
 left join {{ ref('stg_emr__prior_therapies') }} as lines
     on time_zero.patient_key = lines.patient_key
-    and coalesce(lines.started_on < time_zero.infusion_date, true)
+    and (time_zero.infusion_date > lines.started_on or lines.started_on is null)
 group by time_zero.patient_key

@@ -1,7 +1,8 @@
 -- Who is studied: every criterion that the study file applies is met. Nobody is dropped: an excluded patient stays, with
 -- every reason, in the order of the flow diagram. One row per patient known.
--- depends_on: {{ ref('int_eligible_infused') }}, {{ ref('int_eligible_diagnosis') }}, {{ ref('int_eligible_relapsed_or_refractory') }}
--- depends_on: {{ ref('int_eligible_infusion_window') }}, {{ ref('int_eligible_no_excluded_diagnosis') }}, {{ ref('int_eligible_follow_up') }}
+-- depends_on: {{ ref('int_eligible_infused') }}, {{ ref('int_eligible_diagnosis') }}
+-- depends_on: {{ ref('int_eligible_relapsed_or_refractory') }}, {{ ref('int_eligible_infusion_window') }}
+-- depends_on: {{ ref('int_eligible_no_excluded_diagnosis') }}, {{ ref('int_eligible_follow_up') }}
 {%- set criteria = cohort_criteria() %}
 
 with flags as (

@@ -11,6 +11,6 @@ select
     {{ typed('adverse_events', 'ended_on') }},
     {{ typed('adverse_events', 'phase') }},
     {{ evidence_columns('adverse_events') }}
-from {{ lake_relation('adverse_events') }} as lake
+from {{ lake_relation('adverse_events') }}
 where {{ until_cutoff('adverse_events') }}
     and {{ of_known_patient() }}

@@ -9,6 +9,6 @@ select
     {{ typed('cart_infusions', 'target') }},
     {{ typed('cart_infusions', 'cells_per_kg') }},
     {{ evidence_columns('cart_infusions') }}
-from {{ lake_relation('cart_infusions') }} as lake
+from {{ lake_relation('cart_infusions') }}
 where {{ until_cutoff('cart_infusions') }}
     and {{ of_known_patient() }}

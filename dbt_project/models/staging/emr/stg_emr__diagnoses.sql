@@ -9,6 +9,6 @@ select
     {{ typed('diagnoses', 'immunophenotype') }},
     {{ typed('diagnoses', 'method') }},
     {{ evidence_columns('diagnoses') }}
-from {{ lake_relation('diagnoses') }} as lake
+from {{ lake_relation('diagnoses') }}
 where {{ until_cutoff('diagnoses') }}
     and {{ of_known_patient() }}

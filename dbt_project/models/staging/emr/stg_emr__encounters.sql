@@ -7,6 +7,6 @@ select
     {{ typed('encounters', 'admitted_at') }},
     {{ typed('encounters', 'discharged_at') }},
     {{ evidence_columns('encounters') }}
-from {{ lake_relation('encounters') }} as lake
+from {{ lake_relation('encounters') }}
 where {{ until_cutoff('encounters') }}
     and {{ of_known_patient() }}

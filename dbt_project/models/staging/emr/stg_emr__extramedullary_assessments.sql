@@ -7,6 +7,6 @@ select
     {{ typed('extramedullary_assessments', 'method') }},
     {{ typed('extramedullary_assessments', 'finding') }},
     {{ evidence_columns('extramedullary_assessments') }}
-from {{ lake_relation('extramedullary_assessments') }} as lake
+from {{ lake_relation('extramedullary_assessments') }}
 where {{ until_cutoff('extramedullary_assessments') }}
     and {{ of_known_patient() }}

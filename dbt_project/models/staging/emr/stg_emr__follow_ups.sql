@@ -10,6 +10,6 @@ select
     {{ typed('follow_ups', 'relapse_on') }},
     {{ typed('follow_ups', 'relapse_site') }},
     {{ evidence_columns('follow_ups') }}
-from {{ lake_relation('follow_ups') }} as lake
+from {{ lake_relation('follow_ups') }}
 where {{ until_cutoff('follow_ups') }}
     and {{ of_known_patient() }}

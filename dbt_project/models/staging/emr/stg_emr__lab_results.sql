@@ -10,5 +10,5 @@ select
     {{ typed('lab_results', 'value') }},
     {{ typed('lab_results', 'unit') }},
     {{ evidence_columns('lab_results') }}
-from {{ lake_relation('lab_results') }} as lake
+from {{ lake_relation('lab_results') }}
 where {{ until_cutoff('lab_results') }}

@@ -6,6 +6,6 @@ select
     {{ typed('marrow_assessments', 'blast_percent') }},
     {{ typed('marrow_assessments', 'method') }},
     {{ evidence_columns('marrow_assessments') }}
-from {{ lake_relation('marrow_assessments') }} as lake
+from {{ lake_relation('marrow_assessments') }}
 where {{ until_cutoff('marrow_assessments') }}
     and {{ of_known_patient() }}

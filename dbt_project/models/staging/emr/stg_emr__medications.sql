@@ -9,6 +9,6 @@ select
     {{ typed('medications', 'dose_unit') }},
     {{ typed('medications', 'purpose') }},
     {{ evidence_columns('medications') }}
-from {{ lake_relation('medications') }} as lake
+from {{ lake_relation('medications') }}
 where {{ until_cutoff('medications') }}
     and {{ of_known_patient() }}

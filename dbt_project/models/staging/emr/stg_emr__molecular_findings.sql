@@ -7,6 +7,6 @@ select
     {{ typed('molecular_findings', 'gene') }},
     {{ typed('molecular_findings', 'result') }},
     {{ evidence_columns('molecular_findings') }}
-from {{ lake_relation('molecular_findings') }} as lake
+from {{ lake_relation('molecular_findings') }}
 where {{ until_cutoff('molecular_findings') }}
     and {{ of_known_patient() }}

@@ -8,6 +8,6 @@ select
     {{ typed('mrd_results', 'value_percent') }},
     {{ typed('mrd_results', 'result') }},
     {{ evidence_columns('mrd_results') }}
-from {{ lake_relation('mrd_results') }} as lake
+from {{ lake_relation('mrd_results') }}
 where {{ until_cutoff('mrd_results') }}
     and {{ of_known_patient() }}

@@ -5,4 +5,4 @@ select
     {{ typed('patients', 'sex') }},
     {{ typed('patients', 'birth_date') }},
     {{ evidence_columns('patients') }}
-from {{ lake_relation('patients') }} as lake
+from {{ lake_relation('patients') }}

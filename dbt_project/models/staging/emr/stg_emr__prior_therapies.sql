@@ -9,6 +9,6 @@ select
     {{ typed('prior_therapies', 'ended_on') }},
     {{ typed('prior_therapies', 'outcome') }},
     {{ evidence_columns('prior_therapies') }}
-from {{ lake_relation('prior_therapies') }} as lake
+from {{ lake_relation('prior_therapies') }}
 where {{ until_cutoff('prior_therapies') }}
     and {{ of_known_patient() }}

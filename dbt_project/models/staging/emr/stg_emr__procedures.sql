@@ -6,6 +6,6 @@ select
     {{ typed('procedures', 'performed_on') }},
     {{ typed('procedures', 'detail') }},
     {{ evidence_columns('procedures') }}
-from {{ lake_relation('procedures') }} as lake
+from {{ lake_relation('procedures') }}
 where {{ until_cutoff('procedures') }}
     and {{ of_known_patient() }}

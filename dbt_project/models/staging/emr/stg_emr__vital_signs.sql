@@ -8,5 +8,5 @@ select
     {{ typed('vital_signs', 'value') }},
     {{ typed('vital_signs', 'unit') }},
     {{ evidence_columns('vital_signs') }}
-from {{ lake_relation('vital_signs') }} as lake
+from {{ lake_relation('vital_signs') }}
 where {{ until_cutoff('vital_signs') }}
