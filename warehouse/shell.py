@@ -1,7 +1,7 @@
 """`make sql`: a read-only SQL shell on the published warehouse.
 
-Statements end with a semicolon; Ctrl-D or `exit` leaves. The shell keeps the night it was opened on, even when a refresh
-publishes the next one meanwhile.
+Statements end with a semicolon; Ctrl-D or `exit` leaves. The shell keeps the night it was opened on, even when a
+refresh publishes the next one meanwhile.
 """
 
 from __future__ import annotations
