@@ -1,6 +1,9 @@
 """A synthetic hospital: turns an invented cohort into extract files, so that every outcome has to be derived."""
 
+from synthetic_emr.fhir import write_fhir_extract
 from synthetic_emr.files import FORMATS, SyntheticExtractError
+from synthetic_emr.nightly import nightly_extracts, write_nightly_history
+from synthetic_emr.omop import write_omop_extract
 from synthetic_emr.reference import build_reference_extract, write_reference_extract
 from synthetic_emr.scale import write_scaled_extract
 
@@ -8,6 +11,10 @@ __all__ = [
     "FORMATS",
     "SyntheticExtractError",
     "build_reference_extract",
+    "nightly_extracts",
+    "write_fhir_extract",
+    "write_nightly_history",
+    "write_omop_extract",
     "write_reference_extract",
     "write_scaled_extract",
 ]

@@ -28,7 +28,34 @@ _DECLARED = {
 FEEDS: Mapping[str, tuple[str, ...]] = {
     feed: tuple(column.rstrip("*") for column in columns.split()) for feed, columns in _DECLARED.items()
 }
+# The column that says when a row happened, and the one that is filled in later, while a stay or an event goes on.
+HAPPENED: Mapping[str, str] = {
+    "diagnoses": "diagnosed_on",
+    "prior_therapies": "started_on",
+    "lab_results": "collected_at",
+    "vital_signs": "measured_at",
+    "marrow_assessments": "sampled_on",
+    "mrd_results": "sampled_on",
+    "extramedullary_assessments": "assessed_on",
+    "molecular_findings": "sampled_on",
+    "medications": "started_at",
+    "cart_infusions": "infused_at",
+    "adverse_events": "started_on",
+    "encounters": "admitted_at",
+    "procedures": "performed_on",
+    "follow_ups": "visited_on",
+}
+ENDED: Mapping[str, str] = {"adverse_events": "ended_on", "encounters": "discharged_at"}
 KEYS: Mapping[str, tuple[str, ...]] = {
     feed: tuple(column.rstrip("*") for column in columns.split() if column.endswith("*"))
     for feed, columns in _DECLARED.items()
 }
+
+
+def without_unusable_rows(extract: Extract) -> Extract:
+    """The extract without rows that have no complete key or belong to no known patient."""
+    known = {row["patient_id"] for row in extract["patients"]}
+    return {
+        feed: [row for row in rows if row["patient_id"] in known and all(row[column] for column in KEYS[feed])]
+        for feed, rows in extract.items()
+    }

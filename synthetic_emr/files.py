@@ -54,6 +54,11 @@ def write_feed(folder: Path, feed: str, rows: Sequence[Row], file_format: str, c
     return describe(path, feed, len(rows))
 
 
+def write_table(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> None:
+    """Write rows as one plain CSV file with these columns, whatever its name."""
+    path.write_bytes(_delimited(",")(columns, rows))
+
+
 def describe(path: Path, feed: str, rows: int) -> WrittenFile:
     """Row count and checksum of a file; reads it in blocks, so that its size does not matter."""
     with path.open("rb") as content:
