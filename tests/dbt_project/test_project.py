@@ -43,7 +43,9 @@ def models(manifest: Any) -> list[Any]:
 
 
 def test_every_model_says_its_grain(manifest: Any) -> None:
-    silent = [node.name for node in models(manifest) if not re.search(r"\bone row per\b", node.description, re.IGNORECASE)]
+    silent = [
+        node.name for node in models(manifest) if not re.search(r"\bone row per\b", node.description, re.IGNORECASE)
+    ]
     assert silent == []
 
 
@@ -66,7 +68,10 @@ def test_described_columns_are_the_columns(manifest: Any, reference: BuiltCohort
 
 def test_every_column_is_described(manifest: Any) -> None:
     silent = [
-        f"{node.name}.{name}" for node in models(manifest) for name, column in node.columns.items() if not column.description
+        f"{node.name}.{name}"
+        for node in models(manifest)
+        for name, column in node.columns.items()
+        if not column.description
     ]
     assert silent == []
 
@@ -82,9 +87,13 @@ def test_every_test_says_its_kind_and_what_to_do(manifest: Any) -> None:
 
 def test_singular_tests_name_their_asset(manifest: Any) -> None:
     """Without it Dagster hangs a test of several parents on one of them or on none."""
-    singular = [node for node in manifest.nodes.values() if node.resource_type == "test" and not hasattr(node, "test_metadata")]
+    singular = [
+        node for node in manifest.nodes.values() if node.resource_type == "test" and not hasattr(node, "test_metadata")
+    ]
     names = {node.name for node in models(manifest)}
-    lost = [node.name for node in singular if node.config.meta.get("dagster", {}).get("ref", {}).get("name") not in names]
+    lost = [
+        node.name for node in singular if node.config.meta.get("dagster", {}).get("ref", {}).get("name") not in names
+    ]
     assert singular
     assert lost == []
 

@@ -1,4 +1,4 @@
-"""On the reference extract marts.patients equals the synthetic cohort's own columns, though no row holds any of them."""
+"""On the reference extract marts.patients equals the synthetic cohort's own columns, though no row holds them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,10 @@ EXPECTED: dict[str, Callable[[dict[str, str]], Any]] = {
 @pytest.mark.parametrize("column", EXPECTED)
 def test_baseline_column_equals_the_cohort(reference: BuiltCohort, column: str) -> None:
     read = {"infusion_date": str, "other_mutations": lambda text: listed(text or "")}.get(column, lambda value: value)
-    found = {row["patient"]: read(row[column]) for row in reference.query(f"select patient_key, {column} from marts.patients")}
+    found = {
+        row["patient"]: read(row[column])
+        for row in reference.query(f"select patient_key, {column} from marts.patients")
+    }
     expected = {row["patient_id"]: EXPECTED[column](row) for row in COHORT}
     numeric = column in ("wbc", "marrow_blast_percent")
     assert found == (pytest.approx(expected, rel=1e-9) if numeric else expected)
@@ -70,15 +73,15 @@ def test_every_baseline_fact_has_evidence_in_the_lake(reference: BuiltCohort) ->
     models = ("prior_therapy", "refractory", "relapsed", "baseline_marrow", "baseline_labs", "baseline_extramedullary")
     models += ("baseline_genes", "lymphodepletion", "cart_product", "time_zero")
     evidence = " union all ".join(
-        f"select '{model}' as model, unnest(evidence, recursive := true) from intermediate.int_{model}" for model in models
+        f"select '{model}' as model, unnest(evidence, recursive := true) from intermediate.int_{model}"
+        for model in models
     )
     feeds = {row["feed"] for row in reference.query(f"select distinct feed from ({evidence})")}
     rows = " union all ".join(
-        f"select source_feed as feed, source_extract as extract, source_file as file, source_row as row from staging.stg_emr__{feed}"
+        f"select source_feed as feed, source_extract as extract, source_file as file, source_row as row"
+        f" from staging.stg_emr__{feed}"
         for feed in sorted(feeds)
     )
-    lost = reference.query(
-        f"select * from ({evidence}) as e anti join ({rows}) as s using (feed, extract, file, row)"
-    )
+    lost = reference.query(f"select * from ({evidence}) as e anti join ({rows}) as s using (feed, extract, file, row)")
     counted = {row["model"] for row in reference.query(f"select distinct model from ({evidence})")}
     assert (lost, counted) == ([], set(models))

@@ -63,7 +63,9 @@ def write(path: Path, table: Mapping[str, pa.Array]) -> None:
     pq.write_table(pa.table(dict(table)), path)
 
 
-def write_ledger(path: Path, feed: str, extract: str, file: str, lake_file: str, *, accepted: int, rejected: int) -> None:
+def write_ledger(
+    path: Path, feed: str, extract: str, file: str, lake_file: str, *, accepted: int, rejected: int
+) -> None:
     """Write one ledger row with the columns that the quality tables read."""
     texts = {"feed": feed, "extract": extract, "file": file, "mode": "snapshot", "source_system": "his", "sha256": file}
     texts |= {"profile": "canonical", "profile_sha256": "0", "key_id": "0", "lake_file": lake_file}
@@ -93,7 +95,9 @@ def person(name: str, **columns: str | None) -> Row:
 
 def lab(name: str, value: str | None, **columns: str | None) -> Row:
     """A leukocyte count."""
-    return person(name, **{"collected_at": "2020-01-01", "loinc": "6690-2", "value": value, "unit": "10*9/L", **columns})
+    return person(
+        name, **{"collected_at": "2020-01-01", "loinc": "6690-2", "value": value, "unit": "10*9/L", **columns}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -104,10 +108,18 @@ def troubled(tmp_path_factory: pytest.TempPathFactory) -> duckdb.DuckDBPyConnect
         folder / "lake",
         {
             "patients": [
-                ("2020-01-01", "patients.csv", [person("ann", sex="f"), person("bob", sex="X", birth_date="31/02/2018")]),
+                (
+                    "2020-01-01",
+                    "patients.csv",
+                    [person("ann", sex="f"), person("bob", sex="X", birth_date="31/02/2018")],
+                ),
             ],
             "lab_results": [
-                ("2020-01-01", "lab_results.csv", [lab("ann", "1"), lab("ann", "2", loinc="777-3"), lab("ann", "3", loinc="718-7")]),
+                (
+                    "2020-01-01",
+                    "lab_results.csv",
+                    [lab("ann", "1"), lab("ann", "2", loinc="777-3"), lab("ann", "3", loinc="718-7")],
+                ),
                 ("2020-01-02", "lab_results.csv", [lab("ann", "10"), lab("ann", None, loinc="777-3", deleted="true")]),
                 ("2020-01-03", "lab_results.csv", [lab("ann", "未查", loinc="777-3"), lab("stranger", "<5")]),
             ],
@@ -142,7 +154,9 @@ def test_the_newest_row_of_a_key_counts_and_deleted_ones_are_gone(troubled: duck
 
 
 def test_unreadable_values_are_listed_as_they_stood(troubled: duckdb.DuckDBPyConnection) -> None:
-    rows = troubled.execute('select feed, file, "row", "column", "text", reason from quality.rejected_values order by all').fetchall()
+    rows = troubled.execute(
+        'select feed, file, "row", "column", "text", reason from quality.rejected_values order by all'
+    ).fetchall()
     assert rows == [
         ("lab_results", "lab_results.csv", 1, "value", "未查", "not a number"),
         ("marrow_assessments", "marrow_assessments.csv", 1, "blast_percent", "<5", "not a number"),
@@ -153,7 +167,8 @@ def test_unreadable_values_are_listed_as_they_stood(troubled: duckdb.DuckDBPyCon
 
 def test_rows_of_unknown_patients_are_rejected_whole(troubled: duckdb.DuckDBPyConnection) -> None:
     rows = troubled.execute(
-        'select feed, "row", reason, content, rejected_by from quality.rejected_rows where rejected_by = \'warehouse\' order by all'
+        "select feed, \"row\", reason, content, rejected_by from quality.rejected_rows"
+        " where rejected_by = 'warehouse' order by all"
     ).fetchall()
     assert [(feed, row, reason) for feed, row, reason, _, _ in rows] == [
         ("lab_results", 2, "no such patient in the patients feed"),
@@ -181,7 +196,9 @@ def test_accepted_and_rejected_rows_are_the_rows_of_the_file(troubled: duckdb.Du
 
 def test_rows_after_the_cutoff_are_left_out_and_counted(troubled: duckdb.DuckDBPyConnection) -> None:
     kept = troubled.execute("select cast(sampled_on as varchar) from staging.stg_emr__marrow_assessments").fetchall()
-    ignored = troubled.execute("select feed, dated_by, rows_ignored, cast(last_day as varchar) from quality.ignored_rows").fetchall()
+    ignored = troubled.execute(
+        "select feed, dated_by, rows_ignored, cast(last_day as varchar) from quality.ignored_rows"
+    ).fetchall()
     assert (kept, ignored) == ([("2020-12-31",)], [("marrow_assessments", "sampled_on", 1, "2021-01-01")])
 
 
@@ -195,9 +212,9 @@ def test_an_open_cutoff_is_the_newest_extract(tmp_path: Path) -> None:
         },
     )
     with built(tmp_path, cutoff=None) as warehouse:
-        assert warehouse.sql("select cast(sampled_on as varchar) from staging.stg_emr__marrow_assessments").fetchall() == [
-            ("2020-01-05",)
-        ]
+        assert warehouse.sql(
+            "select cast(sampled_on as varchar) from staging.stg_emr__marrow_assessments"
+        ).fetchall() == [("2020-01-05",)]
 
 
 def test_the_order_of_files_changes_nothing(tmp_path: Path) -> None:
