@@ -27,5 +27,6 @@ select
 from temperatures
 where
     celsius >= {{ rule_constant('fever_from_celsius') }}
-    and {{ days_between('infusion_date', 'measured_on') }} between 0 and {{ rule_constant('crs_onset_within_days') }}
+    and measured_on >= infusion_date
+    and {{ days_between('infusion_date', 'measured_on') }} <= {{ rule_constant('crs_onset_within_days') }}
 qualify row_number() over (partition by patient_key order by measured_at, {{ source_order() }}) = 1

@@ -17,7 +17,7 @@ with values_in_episode as (
             and bounds.version = {{ study('rules.ctcae') }}
             and coalesce(patients.sex, 'unknown') = bounds.sex
             and {{ is_above('labs.value', 'labs.comparator', 'bounds.bound') }}
-    where labs.collected_on between episodes.onset_on and episodes.last_day_on
+    where labs.collected_on >= episodes.onset_on and labs.collected_on <= episodes.last_day_on
     group by labs.patient_key, labs.analyte
 ),
 

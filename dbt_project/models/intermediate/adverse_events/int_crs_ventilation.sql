@@ -9,5 +9,5 @@ select
 from {{ ref('stg_emr__procedures') }} as procedures
 inner join {{ ref('respiratory_support') }} as support on lower(procedures.procedure) = support.procedure
 inner join {{ ref('int_crs_episodes') }} as episodes on procedures.patient_key = episodes.patient_key
-where procedures.performed_on between episodes.onset_on and episodes.last_day_on
+where procedures.performed_on >= episodes.onset_on and procedures.performed_on <= episodes.last_day_on
 group by procedures.patient_key

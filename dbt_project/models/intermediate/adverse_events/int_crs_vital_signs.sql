@@ -15,7 +15,8 @@ with in_episode as (
     where
         lower(vitals.sign) in ('systolic_bp', 'oxygen_flow')
         and vitals.value is not null
-        and cast(vitals.measured_at as date) between episodes.onset_on and episodes.last_day_on
+        and cast(vitals.measured_at as date) >= episodes.onset_on
+        and cast(vitals.measured_at as date) <= episodes.last_day_on
 ),
 
 signs as (

@@ -12,8 +12,9 @@ with lowest as (
     where
         lower(vitals.sign) = 'ice_score'
         and vitals.value is not null
+        and cast(vitals.measured_at as date) >= time_zero.infusion_date
         and {{ days_between('time_zero.infusion_date', 'cast(vitals.measured_at as date)') }}
-        between 0 and {{ rule_constant('crs_onset_within_days') }}
+        <= {{ rule_constant('crs_onset_within_days') }}
     qualify row_number() over (
         partition by vitals.patient_key order by vitals.value, vitals.measured_at, {{ source_order('vitals.') }}
     ) = 1
@@ -26,4 +27,4 @@ select
     coalesce(grades.grade, 0) as grade,
     lowest.evidence
 from lowest
-left join {{ ref('icans_grades') }} as grades on lowest.ice_score between grades.ice_from and grades.ice_to
+left join {{ ref('icans_grades') }} as grades on lowest.ice_score >= grades.ice_from and lowest.ice_score <= grades.ice_to

@@ -14,7 +14,8 @@ with daily as (
         on labs.patient_key = transplants.patient_key and transplants.first_after_infusion
     where
         labs.analyte = 'neutrophils'
-        and labs.study_day between 0 and {{ rule_constant('icaht_late_last_day') }}
+        and labs.study_day >= 0
+        and labs.study_day <= {{ rule_constant('icaht_late_last_day') }}
         and (transplants.hsct_date is null or labs.collected_on < transplants.hsct_date)
     group by labs.patient_key, labs.study_day
 )

@@ -32,7 +32,8 @@ in_period as (
     left join {{ ref('int_allo_transplants') }} as transplants
         on labs.patient_key = transplants.patient_key and transplants.first_after_infusion
     where
-        labs.study_day between -{{ study('baseline_window_days') }} and {{ study('hematologic_toxicity_window_days') }}
+        labs.study_day >= -{{ study('baseline_window_days') }}
+        and labs.study_day <= {{ study('hematologic_toxicity_window_days') }}
         and (transplants.hsct_date is null or labs.collected_on < transplants.hsct_date)
 )
 

@@ -12,7 +12,8 @@ with first_negative as (
     inner join {{ ref('int_time_zero') }} as time_zero on mrd.patient_key = time_zero.patient_key
     where
         mrd.counts_as_negative
-        and {{ days_between('time_zero.infusion_date', 'mrd.sampled_on') }} between 0 and {{ study('response.window_days') }}
+        and mrd.sampled_on >= time_zero.infusion_date
+        and {{ days_between('time_zero.infusion_date', 'mrd.sampled_on') }} <= {{ study('response.window_days') }}
     qualify row_number() over (
         partition by mrd.patient_key order by mrd.sampled_on, mrd.method, {{ source_order('mrd.') }}
     ) = 1
