@@ -81,8 +81,12 @@ def chosen(
     return stacked([where_marked, elsewhere]).take(pa.array(positions))
 
 
-def joined(columns: Sequence[pa.DictionaryArray]) -> pa.DictionaryArray:
-    """Columns side by side as one text with blanks between; NULL where the first one is."""
+def combined(columns: Sequence[pa.DictionaryArray], how: str) -> pa.DictionaryArray:
+    """Columns as one: `first` that is there; `concat` of all; `join` with blanks, NULL where the first one is."""
     texts = [column.cast(pa.string()) for column in columns]
+    if how == "first":
+        return pc.coalesce(*texts).dictionary_encode()
+    if how == "concat":
+        return map_distinct(pc.binary_join_element_wise(*texts, "", null_handling="skip").dictionary_encode(), stripped)
     whole = pc.binary_join_element_wise(*texts, " ", null_handling="skip")
     return pc.if_else(pc.is_valid(texts[0]), whole, pa.scalar(None, pa.string())).dictionary_encode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
@@ -119,6 +119,12 @@ def stem_of(name: str) -> str:
     return name[: -len(file_format(name) or "")] if file_format(name) else name
 
 
+def files_of(extract: ExtractFolder, matches: Callable[[str], bool]) -> tuple[Path, ...]:
+    """The extract's readable files whose stem `matches`, in order of name."""
+    visible = (path for path in sorted(extract.path.iterdir()) if path.is_file() and not path.name.startswith("."))
+    return tuple(path for path in visible if file_format(path.name) and matches(stem_of(path.name)))
+
+
 def read_delivery(extract: ExtractFolder, profile: SourceProfile) -> Delivery:
     """Sorts the extract's files by feed, without reading them; the manifest's date, mode and paths are checked."""
     manifest = _manifest(extract)
@@ -128,7 +134,7 @@ def read_delivery(extract: ExtractFolder, profile: SourceProfile) -> Delivery:
         if path.name.startswith(".") or path.name == MANIFEST or path.is_dir():
             continue
         tables = profile.tables_for(stem_of(path.name)) if file_format(path.name) else ()
-        if not tables:
+        if not tables and not profile.looks_up(stem_of(path.name)):
             unknown.append(path.name)
         for table in tables:
             _refuse_links(extract, path)

@@ -31,6 +31,7 @@ from orchestration.extracts.duplicates import conflicting_positions
 from orchestration.extracts.feeds import FEEDS, Verb
 from orchestration.extracts.identifiers import KnownIdentifiers
 from orchestration.extracts.lake import REJECTED_SCHEMA, Lake, LedgerRow, delivery_of, notes_text
+from orchestration.extracts.lookups import lookup_digests, read_lookups
 from orchestration.extracts.mapping import FeedRows, FillDown, TableMapping, table_mapping
 from orchestration.extracts.profiles import SourceProfile
 from orchestration.extracts.pseudonymise import Pseudonymiser
@@ -101,7 +102,18 @@ def ingest_feed(
     if not sources:
         return FeedIngestion(feed, extract.name, delivery.mode)
     known = known_identifiers(delivery, profile, pseudonymiser)
-    loads = [FileLoad(delivery, each, profile, pseudonymiser, known, file_sha256(each.path)) for each in sources]
+    loads = [
+        FileLoad(
+            delivery=delivery,
+            source=each,
+            profile=profile,
+            pseudonymiser=pseudonymiser,
+            known=known,
+            sha256=file_sha256(each.path),
+            lookups=lookup_digests(delivery, each.table),
+        )
+        for each in sources
+    ]
     current = delivery_of(load.load_id for load in loads)
     before = {row.load_id: row for row in lake.ledger_rows(extract.name, feed)}
     newest = max(before.values(), key=lambda row: (row.loaded_at, row.load_id), default=None)
@@ -119,25 +131,24 @@ def known_identifiers(delivery: Delivery, profile: SourceProfile, pseudonymiser:
     sources = delivery.files.get("patients", ())
     fingerprint = "\n".join(f"{each.path}:{file_sha256(each.path)}" for each in sources)
     return pseudonymiser.remembered(
-        f"{profile.sha256}\n{fingerprint}", lambda: _read_identifiers(delivery.extract, sources, profile)
+        f"{profile.sha256}\n{fingerprint}", lambda: _read_identifiers(delivery, sources, profile)
     )
 
 
-def _read_identifiers(
-    extract: ExtractFolder, sources: Sequence[SourceFile], profile: SourceProfile
-) -> KnownIdentifiers:
+def _read_identifiers(delivery: Delivery, sources: Sequence[SourceFile], profile: SourceProfile) -> KnownIdentifiers:
     names = [c.name for c in FEEDS["patients"].columns if c.verb in {Verb.REMOVE, Verb.PSEUDONYMISE}]
     found: set[str] = set()
     for source in sources:
         try:
             table = open_source(source)
-            mapping = table_mapping(profile, source.table, table.header)
+            found_elsewhere = read_lookups(delivery, profile, source.table)
+            mapping = table_mapping(profile, source.table, table.header, found_elsewhere)
             for rows in _mapped_in_order(table, mapping):
                 for name in names:
                     if name in rows.columns:
                         found.update(text for text in rows.columns[name].dictionary.to_pylist() if text)
         except UnreadableFileError as problem:
-            raise refused_file(extract, source, problem) from None
+            raise refused_file(delivery.extract, source, problem) from None
     return KnownIdentifiers(found)
 
 
@@ -158,7 +169,8 @@ def _from_ledger(row: LedgerRow) -> FileIngestion:
 def _ingest(load: FileLoad, lake: Lake, current: str) -> FileIngestion:
     try:
         table = open_source(load.source)
-        mapping = table_mapping(load.profile, load.source.table, table.header)
+        found = read_lookups(load.delivery, load.profile, load.source.table)
+        mapping = table_mapping(load.profile, load.source.table, table.header, found)
         return _load_table(load, lake, table, mapping, current)
     except UnreadableFileError as problem:
         raise refused_file(load.delivery.extract, load.source, problem) from None

@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 from orchestration.extracts.cell_texts import cell_text, multiplied
 from orchestration.extracts.columns import (
     chosen,
+    combined,
     constant_column,
     empty_column,
-    joined,
     map_distinct,
     missing,
     rows_where,
@@ -65,6 +65,7 @@ class TableMapping:
     wanted: tuple[str, ...]
     absent: tuple[str, ...]
     unused: tuple[str, ...]
+    found: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def sequential(self) -> bool:
@@ -74,13 +75,17 @@ class TableMapping:
     def rows_of(self, chunk: Chunk, above: FillDown) -> FeedRows:
         """The feed's rows of one chunk."""
         source = {name: map_distinct(column, stripped) for name, column in chunk.columns.items()}
+        for name, lookup in self.table.lookups.items():
+            source[name] = _looked_up(source[lookup.by], self.found[name])
         rows = chunk.rows
         if self.table.skip_where:
             source, rows = _filtered(source, rows, ~_matching(source, self.table.skip_where, len(rows)))
         for name in self.table.fill_down:
             source[name] = _filled(source[name], rows, chunk.broken, name, above)
         if self.table.where:
-            source, rows = _filtered(source, rows, _among(source, self.table.where, len(rows)))
+            source, rows = _filtered(source, rows, among(source, self.table.where, len(rows)))
+        if self.table.where_matches:
+            source, rows = _filtered(source, rows, _matching(source, self.table.where_matches, len(rows)))
         if self.table.unpivot is not None:
             columns, rows = self._long(source, rows)
         else:
@@ -97,7 +102,7 @@ class TableMapping:
         if column.constant is not None:
             return constant_column(column.constant, count)
         there = [source[each] for each in column.source if each in source]
-        cells = there[0] if len(there) == 1 else joined(there)
+        cells = there[0] if len(there) == 1 else combined(there, column.combine)
         return self._changed(name, column, cells)
 
     def _changed(self, name: str, column: ColumnProfile, cells: pa.DictionaryArray) -> pa.DictionaryArray:
@@ -161,8 +166,16 @@ class TableMapping:
         return long, taken
 
 
-def table_mapping(profile: SourceProfile, table: TableProfile, header: Sequence[str]) -> TableMapping:
-    """Fits a table's profile to a header; UnreadableFileError when a key column isn't there or one is there twice."""
+def table_mapping(
+    profile: SourceProfile,
+    table: TableProfile,
+    header: Sequence[str],
+    found: Mapping[str, Mapping[str, str]] | None = None,
+) -> TableMapping:
+    """Fits a table's profile to a header; UnreadableFileError when a key column isn't there or one is there twice.
+
+    `found` holds, for each of the table's lookups, what its files say: key → value.
+    """
     contract = (*table.target.columns, DELETED)
     if table.columns is None:
         columns = {each.name: ColumnProfile.model_validate(each.name) for each in contract}
@@ -172,17 +185,17 @@ def table_mapping(profile: SourceProfile, table: TableProfile, header: Sequence[
     for name in needed:
         if header.count(name) > 1:
             raise UnreadableFileError(f"its header has the column {name!r} {header.count(name)} times")
-    for name in (*table.where, *table.skip_where, *table.fill_down):
-        if name not in header:
+    there = {*header, *table.lookups}
+    needed_by_rows = (*table.where, *table.where_matches, *table.skip_where, *table.fill_down)
+    for name in (*needed_by_rows, *(lookup.by for lookup in table.lookups.values())):
+        if name not in there:
             raise _missing_column(name, header)
     for key in table.target.key_columns:
         mapped = columns.get(key.name)
-        if mapped is not None and mapped.constant is None and not set(mapped.source) & set(header):
+        if mapped is not None and mapped.constant is None and not set(mapped.source) & there:
             raise _missing_column(mapped.source[0], header)
     _require_wide_columns(table, header)
-    present = {
-        name: each for name, each in columns.items() if each.constant is not None or set(each.source) & set(header)
-    }
+    present = {name: each for name, each in columns.items() if each.constant is not None or set(each.source) & there}
     return TableMapping(
         profile=profile,
         table=table,
@@ -190,6 +203,7 @@ def table_mapping(profile: SourceProfile, table: TableProfile, header: Sequence[
         wanted=tuple(name for name in dict.fromkeys(needed) if name in header),
         absent=_absent(table, contract, present),
         unused=tuple(name for name in header if name not in needed),
+        found=found or {name: {} for name in table.lookups},
     )
 
 
@@ -233,14 +247,19 @@ def _matching(source: Columns, conditions: Mapping[str, str], count: int) -> npt
     return found
 
 
-def _among(source: Columns, conditions: Mapping[str, Sequence[str]], count: int) -> npt.NDArray[np.bool_]:
-    """Rows in which every column says one of its texts."""
+def among(source: Columns, conditions: Mapping[str, Sequence[str]], count: int) -> npt.NDArray[np.bool_]:
+    """Rows in which every column says one of its texts; the empty text stands for an empty cell."""
     kept = np.ones(count, np.bool_)
     for name, texts in conditions.items():
         cells = source[name]
         marks = pc.is_in(cells.dictionary, pa.array(list(texts), pa.string())).to_numpy(zero_copy_only=False)
-        kept &= rows_where(cells, np.asarray(marks, np.bool_))
+        kept &= rows_where(cells, np.asarray(marks, np.bool_)) | (missing(cells) & ("" in texts))
     return kept
+
+
+def _looked_up(keys: pa.DictionaryArray, found: Mapping[str, str]) -> pa.DictionaryArray:
+    """What was found for each key; NULL for a key that no row of the other file has."""
+    return map_distinct(keys, lambda texts: pa.array([found.get(text) for text in texts.to_pylist()], pa.string()))
 
 
 def _filled(
@@ -289,9 +308,9 @@ def _converted(columns: Columns, conversion: UnitConversion) -> Columns:
     unit, value = columns.get("unit"), columns.get("value")
     if unit is None or value is None:
         return columns
-    marked = _among(columns, {"unit": (conversion.unit,)}, len(unit))
+    marked = among(columns, {"unit": (conversion.unit,)}, len(unit))
     if conversion.loinc and "loinc" in columns:
-        marked &= _among(columns, {"loinc": conversion.loinc}, len(unit))
+        marked &= among(columns, {"loinc": conversion.loinc}, len(unit))
     if not marked.any():
         return columns
     scaled = map_distinct(value, lambda texts: _scaled(texts, conversion.factor))

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import yaml
@@ -69,6 +69,7 @@ class ColumnProfile(_Strict):
     """Where a contract column comes from and what is done to its text, in the order of the fields below."""
 
     source: _TEXTS = Field(default=(), alias="from")
+    combine: Literal["join", "concat", "first"] = "join"
     constant: str | None = None
     extract: str | None = None
     missing: _TEXTS = ()
@@ -111,6 +112,22 @@ class ColumnProfile(_Strict):
         return self
 
 
+class Lookup(_Strict):
+    """One more column, from another file of the delivery: its `value` where `prefix` + its `key` equals our `by`."""
+
+    files: _TEXTS = Field(min_length=1)
+    by: str
+    key: str
+    value: str
+    prefix: str = ""
+    where: dict[str, _TEXTS] = {}
+    read: ReadOptions | None = None
+
+    def matches(self, stem: str) -> bool:
+        """True when a file of that stem is meant."""
+        return _any_pattern(self.files, stem)
+
+
 class UnpivotedColumn(_Strict):
     """One column of a wide table: the contract columns that its header stands for, and a factor for its values."""
 
@@ -145,7 +162,9 @@ class TableProfile(_Strict):
     files: tuple[str, ...] = Field(min_length=1)
     read: ReadOptions | None = None
     columns: dict[str, ColumnProfile] | None = None
+    lookups: dict[str, Lookup] = {}
     where: dict[str, _TEXTS] = {}
+    where_matches: dict[str, str] = {}
     skip_where: dict[str, str] = {}
     fill_down: _TEXTS = ()
     unpivot: Unpivot | None = None
@@ -158,7 +177,7 @@ class TableProfile(_Strict):
             raise ValueError(unknown("feed", feed, FEEDS))
         return feed
 
-    @field_validator("skip_where")
+    @field_validator("skip_where", "where_matches")
     @classmethod
     def _expressions(cls, conditions: dict[str, str]) -> dict[str, str]:
         return {column: _compiled(expression) for column, expression in conditions.items()}
@@ -183,7 +202,7 @@ class TableProfile(_Strict):
 
     def matches(self, stem: str) -> bool:
         """True when a file of that stem (name without folder and format) is meant."""
-        return any(_pattern(pattern).fullmatch(stem) for pattern in self.files)
+        return _any_pattern(self.files, stem)
 
     @property
     def target(self) -> Feed:
@@ -195,7 +214,10 @@ class TableProfile(_Strict):
         """Every source column that the table reads; none when columns map to themselves."""
         named = [name for column in (self.columns or {}).values() for name in column.source]
         wide = [*self.unpivot.columns] if self.unpivot else []
-        return tuple(dict.fromkeys([*named, *wide, *self.where, *self.skip_where, *self.fill_down]))
+        filters = [*self.where, *self.where_matches, *self.skip_where, *self.fill_down]
+        keys = [lookup.by for lookup in self.lookups.values()]
+        names = dict.fromkeys([*named, *wide, *filters, *keys])
+        return tuple(name for name in names if name not in self.lookups)
 
 
 class SourceProfile(_Strict):
@@ -238,15 +260,19 @@ class SourceProfile(_Strict):
     @property
     def sha256(self) -> str:
         """Digest of the profile's content; comments and order of keys don't count."""
-        content = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+        content = json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(content.encode()).hexdigest()
 
     def tables_for(self, stem: str) -> tuple[TableProfile, ...]:
         """The tables that a file of that stem fills (several, when one file feeds several feeds)."""
         return tuple(table for table in self.tables if table.matches(stem))
 
-    def read_options(self, table: TableProfile) -> ReadOptions:
-        """How a table's files are read: its own word, key by key, else the profile's."""
+    def looks_up(self, stem: str) -> bool:
+        """True when some table looks something up in files of that stem."""
+        return any(lookup.matches(stem) for table in self.tables for lookup in table.lookups.values())
+
+    def read_options(self, table: TableProfile | Lookup) -> ReadOptions:
+        """How a table's or lookup's files are read: its own word, key by key, else the profile's."""
         if table.read is None:
             return self.read
         own = {key: getattr(table.read, key) for key in table.read.model_fields_set}
@@ -281,6 +307,10 @@ def unknown(what: str, given: str, valid: Iterable[str]) -> str:
     near = get_close_matches(given, names, 1, 0.6)
     hint = f"nearest is {near[0]!r}" if near else f"valid: {', '.join(sorted(names))}"
     return f"unknown {what} {given!r}; {hint}"
+
+
+def _any_pattern(patterns: Iterable[str], stem: str) -> bool:
+    return any(_pattern(pattern).fullmatch(stem) for pattern in patterns)
 
 
 def _pattern(text: str) -> re.Pattern[str]:
@@ -340,7 +370,16 @@ def _first_problem(error: ValidationError) -> str:
     problem = error.errors()[0]
     key = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        models = (SourceProfile, TableProfile, ReadOptions, ColumnProfile, Unpivot, UnpivotedColumn, UnitConversion)
+        models = (
+            SourceProfile,
+            TableProfile,
+            ReadOptions,
+            ColumnProfile,
+            Unpivot,
+            UnpivotedColumn,
+            UnitConversion,
+            Lookup,
+        )
         keys = {field.alias or name for model in models for name, field in model.model_fields.items()}
         return f"{key}: {unknown('key', str(problem['loc'][-1]), keys)}"
     message = problem["msg"].removeprefix("Value error, ")

@@ -49,6 +49,7 @@ class FileLoad:
     pseudonymiser: Pseudonymiser
     known: KnownIdentifiers
     sha256: str
+    lookups: tuple[str, ...] = ()
 
     @property
     def feed(self) -> Feed:
@@ -63,8 +64,8 @@ class FileLoad:
     @property
     def load_id(self) -> str:
         """Same content, profile, table of the profile and key: same load."""
-        table = str(self.profile.tables.index(self.source.table))
-        parts = (self.sha256, self.profile.sha256, self.pseudonymiser.key_id, table)
+        table = str(next(at for at, each in enumerate(self.profile.tables) if each is self.source.table))
+        parts = (self.sha256, *self.lookups, self.profile.sha256, self.pseudonymiser.key_id, table)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     @property
