@@ -94,11 +94,12 @@ SUBSEQUENT_COLUMNS: Final[Mapping[str, Kind]] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Measurement:
-    """A numeric column of Table 1 and the bands it is shown in (text, first value in it, first value beyond it)."""
+    """A numeric column of Table 1, the bands it is shown in (text, first value in it, first beyond it) and its unit."""
 
     column: str
     label: str
     bands: tuple[tuple[str, float | None, float | None], ...] = ()
+    unit: float = 1.0
 
 
 # The bands of the reference paper's Table 1; the first and last catch whoever falls outside the paper's own range, and
@@ -116,7 +117,7 @@ MEASUREMENTS: Final = (
     ),
     Measurement("marrow_blast_percent", "Bone marrow blasts (%)"),
     Measurement("wbc", "WBC (×10⁹/L)"),
-    Measurement("cells_per_kg", "CAR-T cells infused (per kg)"),
+    Measurement("cells_per_kg", "CAR-T cells infused (×10⁶/kg)", unit=1e6),
 )
 OPEN_BANDS: Final = ("<2", ">60")
 
@@ -212,7 +213,8 @@ def follow_up_summary(inputs: StudyInputs, study: Study) -> pd.DataFrame:
 def subsequent_therapies(inputs: StudyInputs, study: Study) -> pd.DataFrame:
     """Return what followed the infusion, one row per group of patients and therapy.
 
-    Groups: in complete remission and bridged, in complete remission and not bridged, without complete remission.
+    Groups: in complete remission and bridged, in complete remission and not bridged, without complete remission, and
+    those whose response was never assessed.
     """
     counts: dict[str, dict[str, int]] = {}
     for remission, bridged, therapy, n in inputs.subsequent_therapy_counts():
@@ -230,6 +232,8 @@ def subsequent_therapies(inputs: StudyInputs, study: Study) -> pd.DataFrame:
 
 
 def _therapy_group(remission: bool | None, bridged: bool | None) -> str:
+    if remission is None:
+        return "response never assessed"
     if not remission:
         return "no complete remission"
     return "complete remission, bridged to HSCT" if bridged else "complete remission, not bridged to HSCT"
@@ -258,7 +262,7 @@ def _empty_row(characteristic: str, level: str, n_missing: int, column: str) -> 
 
 def _measurement_rows(inputs: StudyInputs) -> Iterator[Row]:
     total = inputs.included()
-    summaries = inputs.numeric_summaries([measurement.column for measurement in MEASUREMENTS])
+    summaries = inputs.numeric_summaries({measurement.column: measurement.unit for measurement in MEASUREMENTS})
     for measurement in MEASUREMENTS:
         summary = summaries[measurement.column]
         missing = total - summary.n
@@ -272,7 +276,7 @@ def _measurement_rows(inputs: StudyInputs) -> Iterator[Row]:
             "n_missing": missing,
             "column_name": measurement.column,
             "timing": "baseline",
-            **_continuous(summary, inputs.distribution(measurement.column)),
+            **_continuous(summary, inputs.distribution(measurement.column, measurement.unit)),
         }
         if measurement.bands:
             bounds = [(low, high) for _, low, high in measurement.bands]

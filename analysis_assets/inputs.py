@@ -64,6 +64,9 @@ COMPETING_ENDPOINTS: Final = ("RELAPSE", "NON_RELAPSE_MORTALITY")
 # approximation was fitted up to n = 5000, Royston 1995, Algorithm AS R94).
 SHAPIRO_WILK_LIMIT: Final = 5000
 
+# A recorded decimal such as 0.1 has no exact binary form; two values this close were written alike.
+SAME: Final = 1e-9
+
 
 class MartsError(Exception):
     """The warehouse lacks a table or column of the contract; the text names it and what to do."""
@@ -369,23 +372,28 @@ class StudyInputs:
         )
         return {str(value): int(n) for value, n in rows}
 
-    def numeric_summaries(self, columns: Sequence[str]) -> dict[str, NumericSummary]:
-        """Return n, median, range, mean, SD and shape of each numeric column of marts.patients, in one pass."""
-        parts: list[str] = []
-        for column in columns:
-            parts.append(_summary_sql(f"cast({self._column('patients', column)} as double)"))
-        row = self._one(f"select {', '.join(parts)} from marts.patients where included")  # noqa: S608
-        width = len(row) // len(columns) if columns else 0
-        return {name: _numeric_summary(row[width * i : width * (i + 1)]) for i, name in enumerate(columns)}
+    def numeric_summaries(self, units: Mapping[str, float]) -> dict[str, NumericSummary]:
+        """Return n, median, range, mean, SD and shape of numeric columns of marts.patients, in one pass.
 
-    def distribution(self, column: str) -> Distribution:
-        """Return the distinct values of a numeric column of marts.patients with the patients that have each."""
-        name = self._column("patients", column)
+        Args:
+            units: Column to the unit that its values are given in (1e6 turns cells into millions of cells).
+        """
+        parts = [_summary_sql(self._measured(column, unit)) for column, unit in units.items()]
+        row = self._one(f"select {', '.join(parts)} from marts.patients where included")  # noqa: S608
+        width = len(row) // len(parts)
+        return {name: _numeric_summary(row[width * i : width * (i + 1)]) for i, name in enumerate(units)}
+
+    def _measured(self, column: str, unit: float) -> str:
+        return f"cast({self._column('patients', column)} as double) / {float(unit)!r}"
+
+    def distribution(self, column: str, unit: float = 1.0) -> Distribution:
+        """Return the distinct values of a numeric column of marts.patients, in ``unit``, with the patients of each."""
+        measured = self._measured(column, unit)
         fetched = self._fetch(
             f"""
-            select cast({name} as double) as value, cast(count(*) as double) as weight
+            select {measured} as value, cast(count(*) as double) as weight
             from marts.patients
-            where included and {name} is not null
+            where included and {measured} is not null
             group by value
             order by value
             """,  # noqa: S608
@@ -494,15 +502,20 @@ class StudyInputs:
         ]
 
     def subsequent_therapy_counts(self) -> list[tuple[bool | None, bool | None, str | None, int]]:
-        """Return (complete remission, bridged to HSCT, subsequent therapy, patients) for the included patients."""
+        """Return (complete remission, bridged to HSCT, subsequent therapy, patients) for the included patients.
+
+        Complete remission is None for those whose response was never assessed.
+        """
+        assessed = "response_evaluable" if self._type("patients", "response_evaluable") else "true"
         rows = self._rows(
-            """
-            select complete_remission, bridged_to_hsct, subsequent_therapy, count(*) as n
+            f"""
+            select if({assessed}, complete_remission, null) as remission, bridged_to_hsct, subsequent_therapy,
+                count(*) as n
             from marts.patients
             where included
             group by all
             order by all
-            """
+            """  # noqa: S608
         )
         return [(row[0], row[1], row[2], int(row[3])) for row in rows]
 
@@ -652,8 +665,8 @@ def _summary_sql(value: str) -> str:
             f"stddev_samp({value})",
             f"skewness({value})",
             f"kurtosis_pop({value})",
-            f"bool_and(abs({value} - round({value}, 0)) < 1e-9)",
-            f"bool_and(abs({value} - round({value}, 1)) < 1e-9)",
+            f"bool_and(abs({value} - round({value}, 0)) < {SAME})",
+            f"bool_and(abs({value} - round({value}, 1)) < {SAME})",
         )
     )
 

@@ -101,7 +101,7 @@ def _boxes(cohort_flow: pd.DataFrame) -> list[Box]:
     texts = [f"Patients known\nn = {start:,}"]
     excluded: list[str] = []
     for row in steps:
-        reason = wrapped(f"Excluded: {row['criterion']}", CHARACTERS)
+        reason = wrapped(f"Excluded, not met: {row['criterion']}", CHARACTERS)
         excluded.append(f"{reason}\nn = {int(row['n_excluded']):,}")
         texts.append(f"Remaining\nn = {int(row['n_remaining']):,}")
     final = f"Included and analysed\nn = {int(rows[-1]['n_remaining']):,}"

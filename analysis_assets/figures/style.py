@@ -144,7 +144,7 @@ def put_text(figure: Figure, x: float, y: float, text: str, **settings: Any) -> 
 def text_width(text: str, size: float = BODY, weight: str = "normal") -> float:
     """Return how wide the widest line of ``text`` prints, in inches.
 
-    Measured on the font's own advance widths: laying out each letter's outline instead took a third of the gallery's time.
+    Measured on the font's own advance widths: laying out each letter's outline took a third of the gallery's time.
     """
     font = _font(weight)
     font.set_size(size, POINTS_PER_INCH)

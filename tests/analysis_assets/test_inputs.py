@@ -184,12 +184,19 @@ def test_subgroup_counts_in_one_pass_equal_the_hand_count(inputs: StudyInputs) -
 
 
 def test_numeric_summary_by_hand(inputs: StudyInputs) -> None:
-    summary = inputs.numeric_summaries(["age_years", "wbc"])
+    summary = inputs.numeric_summaries({"age_years": 1.0, "wbc": 1.0})
     age, wbc = summary["age_years"], summary["wbc"]
     # 10 17 18 25 40 61: median (18 + 25) / 2, mean 171 / 6, squared deviations 1785.5.
     assert (age.n, age.median, age.minimum, age.maximum, age.mean, age.decimals) == (6, 21.5, 10, 61, 28.5, 0)
     assert age.sd == pytest.approx((1785.5 / 5) ** 0.5, rel=1e-12)
     assert (wbc.n, wbc.median, wbc.decimals) == (5, 29.9, 1)
+
+
+def test_values_are_given_in_the_unit_asked_for(inputs: StudyInputs, marts: Marts) -> None:
+    marts.connection.execute("update marts.patients set cells_per_kg = 1500000 * (1 + (patient_key = 'a')::integer)")
+    summary = inputs.numeric_summaries({"cells_per_kg": 1e6})["cells_per_kg"]
+    assert (summary.minimum, summary.maximum, summary.decimals) == (1.5, 3.0, 1)
+    assert inputs.distribution("cells_per_kg", 1e6).value.tolist() == [1.5, 3.0]
 
 
 def test_distribution_counts_equal_values_together(inputs: StudyInputs, marts: Marts) -> None:

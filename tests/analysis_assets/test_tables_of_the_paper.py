@@ -220,6 +220,15 @@ def test_subsequent_therapy_of_the_text() -> None:
     assert counts[failed, "salvage chemotherapy"] == 1
 
 
+def test_never_assessed_patients_are_a_group_of_their_own() -> None:
+    marts = Marts()
+    marts.connection.execute("alter table marts.patients add column response_evaluable boolean")
+    marts.add_patient("a", complete_remission=False, response_evaluable=False)
+    marts.add_patient("b", complete_remission=False, response_evaluable=True, subsequent_therapy="none")
+    frame = subsequent_therapies(StudyInputs(marts.connection, Study()), Study())
+    assert list(frame["patient_group"].unique()) == ["no complete remission", "response never assessed"]
+
+
 def test_fisher_and_expected_counts_stand_beside_every_test_of_table_2() -> None:
     frame = subgroup_response(inputs(), Study())
     wbc = frame[frame["factor"] == "wbc"].iloc[0]

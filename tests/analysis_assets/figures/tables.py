@@ -89,12 +89,12 @@ def _model_row(model: str, term: str, levels: Sequence[str]) -> dict[str, object
 def long_flow() -> pd.DataFrame:
     """Every criterion of the study file excludes somebody."""
     criteria = (
-        "no CAR-T infusion recorded",
-        "infused outside the study period (2015-08-01 to 2018-05-31)",
-        "no diagnosis with a code beginning C91.0",
-        "immunophenotype is not CD19+",
-        "a lymphoma diagnosis (C81, C82, C83, C84 or C85)",
-        "neither relapsed nor refractory before the infusion",
+        "CAR-T infusion with a date",
+        "diagnosis CD19+ C91.0",
+        "relapsed or refractory before the infusion, by induction failure, persistent MRD or relapse",
+        "infused from 2015-08-01 to 2018-05-31",
+        "no diagnosis C81, C82, C83, C84, C85",
+        "follow-up after the infusion",
     )
     rows = [{"step": 0, "criterion": "patients known", "n_excluded": 0, "n_remaining": 1_000_000}]
     for step, criterion in enumerate(criteria, start=1):

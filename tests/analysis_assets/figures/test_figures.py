@@ -183,7 +183,7 @@ def test_every_grade_of_cytokine_release_has_a_bar_even_if_nobody_had_it() -> No
 
 def test_flow_names_every_exclusion() -> None:
     words = figures.consort_text(long_flow())
-    assert words.count("Excluded:") == 6
+    assert words.count("Excluded, not met:") == 6
     assert words.endswith("Included and analysed n = 979,000.")
 
 
