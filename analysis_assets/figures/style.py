@@ -239,7 +239,8 @@ def own_convention(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of the study's own convention, which stands first where a table holds several."""
     if frame.empty or "convention" not in frame:
         return frame
-    return frame.query("convention == @first", local_dict={"first": frame["convention"].iloc[0]})
+    own: pd.DataFrame = frame[frame["convention"] == frame["convention"].iloc[0]]
+    return own
 
 
 def month_ticks(last: float, most: int = 8) -> list[float]:
