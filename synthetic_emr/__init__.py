@@ -2,6 +2,7 @@
 
 from synthetic_emr.fhir import write_fhir_extract
 from synthetic_emr.files import FORMATS, SyntheticExtractError
+from synthetic_emr.his_zh import write_his_zh_extract
 from synthetic_emr.nightly import nightly_extracts, write_nightly_history
 from synthetic_emr.omop import write_omop_extract
 from synthetic_emr.reference import build_reference_extract, write_reference_extract
@@ -13,6 +14,7 @@ __all__ = [
     "build_reference_extract",
     "nightly_extracts",
     "write_fhir_extract",
+    "write_his_zh_extract",
     "write_nightly_history",
     "write_omop_extract",
     "write_reference_extract",

@@ -1,4 +1,4 @@
-"""Command line: `python -m synthetic_emr reference|scale|nightly|omop|fhir --out DIR …`."""
+"""Command line: `python -m synthetic_emr reference|scale|nightly|omop|fhir|his_zh --out DIR …`."""
 
 from __future__ import annotations
 
@@ -7,16 +7,13 @@ from pathlib import Path
 
 from synthetic_emr.fhir import write_fhir_extract
 from synthetic_emr.files import FORMATS
+from synthetic_emr.his_zh import write_his_zh_extract
 from synthetic_emr.nightly import write_nightly_history
 from synthetic_emr.omop import write_omop_extract
 from synthetic_emr.reference import REFERENCE_SEED, write_reference_extract
 from synthetic_emr.scale import SCALE_FORMATS, write_scaled_extract
 
-
-_OTHER_FORMATS = {
-    "omop": "the reference extract as OMOP CDM 5.4 tables",
-    "fhir": "the reference extract as FHIR R4 bulk NDJSON",
-}
+_OTHER_FORMATS = {"omop": write_omop_extract, "fhir": write_fhir_extract, "his_zh": write_his_zh_extract}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -36,7 +33,10 @@ def main(arguments: list[str] | None = None) -> int:
     scale.add_argument("--memory-limit", default="2GB", help="what DuckDB may use")
     nightly = commands.add_parser("nightly", help="the reference extract night by night: a snapshot, then deltas")
     nightly.add_argument("--nights", type=int, default=30)
-    for command in (nightly, *(commands.add_parser(name, help=text) for name, text in _OTHER_FORMATS.items())):
+    for command in (
+        nightly,
+        *(commands.add_parser(name, help="the reference extract in that format") for name in _OTHER_FORMATS),
+    ):
         command.add_argument("--out", type=Path, required=True, help="folder of extracts")
         command.add_argument("--seed", type=int, default=REFERENCE_SEED)
     chosen = parser.parse_args(arguments)
@@ -44,10 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
         folder = write_reference_extract(chosen.out, seed=chosen.seed, formats=chosen.format)
     elif chosen.command == "nightly":
         folder = write_nightly_history(chosen.out, nights=chosen.nights, seed=chosen.seed)[-1]
-    elif chosen.command == "omop":
-        folder = write_omop_extract(chosen.out, seed=chosen.seed)
-    elif chosen.command == "fhir":
-        folder = write_fhir_extract(chosen.out, seed=chosen.seed)
+    elif chosen.command in _OTHER_FORMATS:
+        folder = _OTHER_FORMATS[chosen.command](chosen.out, seed=chosen.seed)
     else:
         folder = write_scaled_extract(
             chosen.out,

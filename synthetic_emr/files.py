@@ -65,10 +65,12 @@ def describe(path: Path, feed: str, rows: int) -> WrittenFile:
         return WrittenFile(feed, path.name, rows, hashlib.file_digest(content, "sha256").hexdigest())
 
 
-def write_manifest(folder: Path, extract_date: date, mode: str, files: Sequence[WrittenFile]) -> None:
-    """`manifest.json` of an extract; the source system says that the data are synthetic."""
+def write_manifest(
+    folder: Path, extract_date: date, mode: str, files: Sequence[WrittenFile], *, source_system: str = "synthetic"
+) -> None:
+    """`manifest.json` of an extract; unless told otherwise the source system says that the data are synthetic."""
     manifest = {
-        "source_system": "synthetic",
+        "source_system": source_system,
         "extract_date": extract_date.isoformat(),
         "mode": mode,
         "files": [vars(file) for file in files],
