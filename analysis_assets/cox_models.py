@@ -62,9 +62,19 @@ MULTIVARIATE: Final = "multivariate"
 TIME_DEPENDENT: Final = "time_dependent"
 
 
-def fit_model(sample: CoxSample, rules: Convention) -> tuple[CoxFit, Separation]:
-    """Maximum likelihood where it exists, Firth's estimate where the data are separated."""
+def fit_model(sample: CoxSample, covariates: Sequence[Covariate], rules: Convention) -> tuple[CoxFit, Separation]:
+    """Maximum likelihood where it exists, Firth's estimate where the data are separated.
+
+    Raises:
+        NotComputableError: The sample says nothing on some covariate; the text says why.
+    """
+    for column, covariate in enumerate(covariates):
+        require_contrast(covariate, sample.x[:, column], sample.weight)
+    require_outcome(sample.n_events, sample.n, survival=True)
     separation = cox_separation(sample)
+    if separation.redundant.any():
+        name = covariates[int(np.argmax(separation.redundant))].name
+        raise NotComputableError(f"{name} does not vary among the patients at risk at any event")
     return (fit_cox_firth if separation.separated else fit_cox)(sample, rules.ties), separation
 
 
@@ -157,13 +167,7 @@ def _fitted_rows(
     """One row per covariate of one model; rows without figures and with the reason when it can't be fitted."""
     counts = {"n": sample.n, "n_events": sample.n_events}
     try:
-        require_outcome(sample.n_events, sample.n, survival=True)
-        for column, covariate in enumerate(covariates):
-            require_contrast(covariate, sample.x[:, column], sample.weight)
-        fit, separation = fit_model(sample, rules)
-        if separation.redundant.any():
-            name = covariates[int(np.argmax(separation.redundant))].name
-            raise NotComputableError(f"{name} does not vary among the patients at risk at any event")
+        fit, separation = fit_model(sample, covariates, rules)
     except NotComputableError as error:
         for covariate in covariates:
             yield {**head, **_term(covariate), **counts, "note": "; ".join(filter(None, (str(error), note)))}

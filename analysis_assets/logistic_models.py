@@ -109,11 +109,11 @@ def _fitted_rows(
 ) -> Iterator[dict[str, object]]:
     """One row per covariate of one model; rows without figures and with the reason when it can't be fitted."""
     counts = {"n": sample.n, "n_events": sample.n_events}
-    separation = logistic_separation(sample.achieved, sample.x, sample.weight)
     try:
-        require_outcome(sample.n_events, sample.n, survival=False)
         for column, covariate in enumerate(covariates):
             require_contrast(covariate, sample.x[:, column], sample.weight)
+        require_outcome(sample.n_events, sample.n, survival=False)
+        separation = logistic_separation(sample.achieved, sample.x, sample.weight)
         if separation.redundant.any():
             name = covariates[int(np.argmax(separation.redundant))].name
             raise NotComputableError(f"{name} is a combination of other covariates of the model")

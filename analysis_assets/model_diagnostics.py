@@ -56,7 +56,8 @@ def model_diagnostics(inputs: Inputs, study: Study) -> pd.DataFrame:
     """Return one row per outcome, model, term and diagnostic.
 
     ``proportional_hazards``: Schoenfeld score test per term and, with term GLOBAL, of the whole model.
-    ``events_per_variable``: the ratio in ``statistic`` (selected models: per candidate), a warning in ``note`` below 10.
+    ``events_per_variable``: the ratio in ``statistic`` (selected models: per candidate), a warning in ``note`` below
+    10.
     ``separation``: one row per term without a finite maximum likelihood estimate. ``score``, ``likelihood_ratio``,
     ``wald``: tests of the whole selected model. ``gray_test`` and ``fine_gray``: competing risks by factor.
     """
@@ -76,21 +77,14 @@ def _cox_rows(inputs: Inputs, study: Study, endpoint: str, rules: Convention) ->
         try:
             covariate = inputs.covariate(name)
             sample = cox_sample(inputs.time_to_event(endpoint, [name]), [name])
-            _require(sample, [covariate])
+            rows = list(_cox_model_rows(head, sample, [covariate], rules, candidates=0))
         except NotComputableError as error:
-            yield {**head, "term": name, "diagnostic": PROPORTIONAL_HAZARDS, "note": str(error)}
-            continue
-        yield from _cox_model_rows(head, sample, [covariate], rules, candidates=0)
+            rows = [{**head, "term": name, "diagnostic": PROPORTIONAL_HAZARDS, "note": str(error)}]
+        yield from rows
     selected = selected_cox(inputs, study, endpoint)
     head = {"outcome": endpoint, "model_family": COX, "model": MULTIVARIATE}
     if selected.chosen and selected.cox is not None:
         yield from _cox_model_rows(head, selected.cox, selected.chosen, rules, candidates=len(selected.candidates))
-
-
-def _require(sample: CoxSample, covariates: Sequence[Covariate]) -> None:
-    require_outcome(sample.n_events, sample.n, survival=True)
-    for column, covariate in enumerate(covariates):
-        require_contrast(covariate, sample.x[:, column], sample.weight)
 
 
 def _cox_model_rows(
@@ -101,10 +95,10 @@ def _cox_model_rows(
     *,
     candidates: int,
 ) -> Iterator[Row]:
+    fit, separation = fit_model(sample, covariates, rules)
     yield _events_row(head, covariates, sample.n_events, candidates)
-    fit, separation = fit_model(sample, rules)
     yield from _separation_rows(head, covariates, separation)
-    if separation.separated or separation.redundant.any():
+    if separation.separated:
         return
     tests = proportionality(sample, rules.ties, fit)
     for covariate, test in zip(covariates, tests.covariates, strict=True):
@@ -132,8 +126,8 @@ def _logistic_rows(inputs: Inputs, study: Study, outcome: str) -> Iterator[Row]:
         try:
             covariate = inputs.covariate(name)
             sample = logistic_sample(inputs.binary(outcome, [name]), [name])
-            require_outcome(sample.n_events, sample.n, survival=False)
             require_contrast(covariate, sample.x[:, 0], sample.weight)
+            require_outcome(sample.n_events, sample.n, survival=False)
         except NotComputableError as error:
             yield {**head, "term": name, "diagnostic": EVENTS_PER_VARIABLE, "note": str(error)}
             continue
