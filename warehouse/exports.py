@@ -6,10 +6,10 @@ from pathlib import Path
 
 import duckdb
 
-from warehouse.errors import WarehouseError
 from warehouse.tables import list_tables, quote
 
-EXPORTED_SCHEMAS = ("marts", "analysis")
+# A name that stands in both belongs to the published numbers; the mart is then exported as `marts__<table>.parquet`.
+EXPORTED_SCHEMAS = ("analysis", "marts")
 
 
 def export_tables(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, Path]:
@@ -23,20 +23,14 @@ def export_tables(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[s
         folder: an existing folder.
 
     Returns:
-        Path by table name.
-
-    Raises:
-        WarehouseError: two schemas hold a table of the same name.
+        Path by export name.
     """
     written: dict[str, Path] = {}
-    for schema, table in list_tables(connection, EXPORTED_SCHEMAS):
-        if table in written:
-            raise WarehouseError(
-                f"The table name '{table}' stands in two of the schemas {', '.join(EXPORTED_SCHEMAS)}; "
-                "exports are named by table alone, so rename one of them."
-            )
-        written[table] = folder / f"{table}.parquet"
-        export_table(connection, schema, table, written[table])
+    for schema in EXPORTED_SCHEMAS:
+        for _, table in list_tables(connection, (schema,)):
+            name = f"{schema}__{table}" if table in written else table
+            written[name] = folder / f"{name}.parquet"
+            export_table(connection, schema, table, written[name])
     return written
 
 

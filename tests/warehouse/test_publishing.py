@@ -228,13 +228,15 @@ def test_without_a_build_database_nothing_is_published(home: WarehouseHome) -> N
         connect_read_only(home.database)
 
 
-def test_two_tables_of_one_name_are_refused(home: WarehouseHome, build: Build) -> None:
+def test_of_two_tables_of_one_name_the_published_number_takes_it(home: WarehouseHome, build: Build) -> None:
     build(1)
     with connect_build(home.build_database) as connection:
-        connection.execute("create table analysis.patients as select 1 as n")
-    with pytest.raises(WarehouseError, match="'patients' stands in two"):
-        publish(home, "run1", NIGHT)
-    assert list_versions(home) == []
+        connection.execute("create table analysis.patients as select 17 as n")
+    publish(home, "run1", NIGHT)
+    names = sorted(path.name for path in home.exports.iterdir())
+    assert names == ["marts__patients.parquet", "patients.parquet", "rates.parquet"]
+    assert pq.read_table(home.exports / "patients.parquet").to_pylist() == [{"n": 17}]
+    assert pq.read_table(home.exports / "marts__patients.parquet").num_rows == 500
 
 
 def _read_many(database: str, report: str, until: str, results: multiprocessing.Queue[tuple[int, list[str]]]) -> None:
