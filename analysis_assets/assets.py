@@ -93,7 +93,7 @@ TABLES: Final = (
 
 def analysis_assets() -> list[dg.AssetsDefinition]:
     """Return the analysis tables, the figures and the report as assets."""
-    return [analysis_tables(), figures(), report()]
+    return [analysis_tables(), published_tables(), figures(), report()]
 
 
 def _spec(table: AnalysisTable) -> dg.AssetSpec:
@@ -121,6 +121,36 @@ def analysis_tables() -> dg.AssetsDefinition:
                 yield dg.MaterializeResult(table.key, metadata={"dagster/row_count": rows})
 
     return analysis_tables
+
+
+def published_tables() -> dg.AssetsDefinition:
+    """Return the step that audits the published figures and compares them with tonight's."""
+    grains = {
+        "published_audit": "finding of the paper against itself; none where it agrees",
+        "published_comparison": "published figure",
+    }
+    specs = [
+        dg.AssetSpec(
+            dg.AssetKey(["analysis", name]),
+            deps=[table.key for table in TABLES],
+            group_name="analysis",
+            kinds={"python", "duckdb"},
+            owners=[STATISTICS],
+            description=f"Grain: one row per {grain}.",
+        )
+        for name, grain in grains.items()
+    ]
+
+    @dg.multi_asset(name="published_figures", specs=specs)
+    def published_figures(refresh: dg.ResourceParam[AnalysisContext]) -> Iterator[dg.MaterializeResult[None]]:
+        from analysis_assets.published_comparison import build_published_tables
+
+        with connect_build(refresh.home.build_database) as connection:
+            for name, frame in build_published_tables(connection, refresh.study).items():
+                rows = write_table(connection, "analysis", name, frame)
+                yield dg.MaterializeResult(dg.AssetKey(["analysis", name]), metadata={"dagster/row_count": rows})
+
+    return published_figures
 
 
 def figures() -> dg.AssetsDefinition:
@@ -157,6 +187,8 @@ def report() -> dg.AssetsDefinition:
         key=dg.AssetKey(["report", "html"]),
         deps=[
             dg.AssetKey(["report", "figures"]),
+            dg.AssetKey(["analysis", "published_audit"]),
+            dg.AssetKey(["analysis", "published_comparison"]),
             dg.AssetKey(["quality", "check_results"]),
             dg.AssetKey(["quality", "build"]),
         ],

@@ -1,14 +1,15 @@
 """Great Expectations suites as asset checks: on the lake before dbt, on the marts before every analysis."""
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 
 import dagster as dg
 
-from expectations import CheckResult, CheckSpec, declared_checks, run_mart_checks, run_raw_checks
+from expectations import CheckResult, CheckSpec, build_data_docs, declared_checks, run_mart_checks, run_raw_checks
 from orchestration.check_log import record_results
 from orchestration.raw import raw_key
 from orchestration.refresh_context import RefreshContext
-from warehouse import connect_build
+from warehouse import connect_build, current_version
 
 
 def expectation_checks() -> list[dg.AssetChecksDefinition]:
@@ -38,7 +39,7 @@ def _raw_checks(specs: Sequence[CheckSpec]) -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(name="raw_expectations", specs=[_as_spec(spec) for spec in specs])
     def raw_expectations(refresh: dg.ResourceParam[RefreshContext]) -> Iterator[dg.AssetCheckResult]:
         plan = refresh.lake.write_plan(refresh.pseudonymiser.key_id)
-        results = run_raw_checks(plan, refresh.home.lake)
+        results = run_raw_checks(plan, refresh.home.lake, pages=refresh.home.build / "check_pages")
         record_results(refresh.home, "raw", results)
         yield from _as_results(results, specs)
 
@@ -47,10 +48,20 @@ def _raw_checks(specs: Sequence[CheckSpec]) -> dg.AssetChecksDefinition:
 
 def _mart_checks(specs: Sequence[CheckSpec]) -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(name="mart_expectations", specs=[_as_spec(spec) for spec in specs])
-    def mart_expectations(refresh: dg.ResourceParam[RefreshContext]) -> Iterator[dg.AssetCheckResult]:
+    def mart_expectations(
+        context: dg.AssetCheckExecutionContext, refresh: dg.ResourceParam[RefreshContext]
+    ) -> Iterator[dg.AssetCheckResult]:
+        pages = refresh.home.build / "check_pages"
         with connect_build(refresh.home.build_database, refresh.settings.memory_limit) as connection:
-            results = run_mart_checks(connection, refresh.study)
+            published = current_version(refresh.home)
+            results = run_mart_checks(
+                connection,
+                refresh.study,
+                pages=pages,
+                published_rows=published.manifest()["rows"] if published else None,
+            )
         record_results(refresh.home, "marts", results)
+        build_data_docs(pages, refresh.home.staged("data_docs"), context.run.run_id, datetime.now(UTC))
         yield from _as_results(results, specs)
 
     return mart_expectations

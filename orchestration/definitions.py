@@ -6,12 +6,12 @@ import dagster as dg
 
 from analysis_assets.assets import analysis_assets
 from orchestration.checks import expectation_checks
+from orchestration.guarded import guarded_refresh
 from orchestration.nightly import landing_sensor, nightly_job, nightly_schedule
 from orchestration.progress import progress_logger
 from orchestration.publish import published_warehouse
 from orchestration.quality import night_record
 from orchestration.raw import raw_assets
-from orchestration.refresh_context import RefreshContext
 from orchestration.settings import Settings
 from orchestration.transform import warehouse_models
 
@@ -25,7 +25,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     analyses = analysis_assets()
     analysed = [key for asset in analyses for key in asset.keys]
     published = published_warehouse([*record.keys, *analysed])
-    job = nightly_job()
+    job = nightly_job(settings)
     return dg.Definitions(
         assets=[*raw, models, record, *analyses, published],
         asset_checks=checks,
@@ -33,7 +33,8 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         schedules=[nightly_schedule(settings, job)],
         sensors=[landing_sensor(settings, job)],
         loggers={"progress": progress_logger},
-        resources={"refresh": RefreshContext(settings)},
+        resources={"refresh": guarded_refresh(settings)},
+        executor=dg.in_process_executor,
     )
 
 

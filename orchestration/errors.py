@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
+
 from orchestration.extracts import ExtractError
 from orchestration.manifest import ManifestError
 from orchestration.settings import SettingsError
@@ -9,3 +12,12 @@ from study import StudyError
 from warehouse import WarehouseError
 
 USER_ERRORS = (ExtractError, StudyError, SettingsError, WarehouseError, ManifestError)
+
+
+def describe_bug(error: BaseException) -> str:
+    """Say where an unforeseen error arose; its text is left out, for it may quote a row of the source."""
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames[-4:]]
+    return (
+        f"unforeseen {type(error).__name__} at {' > '.join(places)}; this is a fault of the program, please report it"
+    )

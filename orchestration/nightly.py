@@ -11,24 +11,24 @@ from pathlib import Path
 import dagster as dg
 
 from orchestration.extracts import ExtractError, ExtractFolder, discover_extracts
+from orchestration.guarded import JOB_NAME
 from orchestration.raw import EXTRACTS
 from orchestration.settings import Settings
 from orchestration.user_errors import as_failure
 
-JOB_NAME = "nightly"
 SETTLE_SECONDS = 120  # an extract without a manifest counts as complete when no file of it changed for this long
 _RANGE_START = "dagster/asset_partition_range_start"
 _RANGE_END = "dagster/asset_partition_range_end"
 
 
-def nightly_job() -> dg.UnresolvedAssetJobDefinition:
+def nightly_job(settings: Settings) -> dg.UnresolvedAssetJobDefinition:
     """Return the job that refreshes everything in one process: DuckDB has one writer, processes start slowly."""
     return dg.define_asset_job(
         JOB_NAME,
         selection=dg.AssetSelection.all(),
         executor_def=dg.in_process_executor,
         description="One night: extracts to lake, dbt, checks, analyses, report, publish.",
-        tags={"dagster/concurrency_key": "warehouse"},
+        tags={"dagster/max_runtime": str(settings.time_limit_seconds)},
     )
 
 

@@ -15,8 +15,9 @@ _STEP_NAMES = {
     "mart_expectations": "Great Expectations on the marts",
     "night_record": "record of checks and build",
     "analysis_tables": "analysis tables",
-    "figures": "figures",
-    "report": "report",
+    "published_figures": "audit of and comparison with the published figures",
+    "report__figures": "figures",
+    "report__html": "report",
     "published__warehouse": "publish",
 }
 

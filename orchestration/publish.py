@@ -10,6 +10,7 @@ import dagster as dg
 
 from orchestration.code_version import code_version
 from orchestration.manifest import DBT_EXECUTABLE, dbt_variables
+from orchestration.operations import audit_facts, record_builds
 from orchestration.ownership import DATA_ENGINEERING
 from orchestration.refresh_context import RefreshContext
 from orchestration.settings import DBT_PROJECT_DIR
@@ -41,10 +42,13 @@ def published_warehouse(upstream: list[dg.AssetKey]) -> dg.AssetsDefinition:
                 refresh.home,
                 context.run_id,
                 datetime.now(UTC),
-                facts={"code_version": code_version(), "study_sha256": refresh.study_sha256},
+                facts=audit_facts(
+                    refresh.home, refresh.ledger, code_version(), refresh.study_sha256, refresh.pseudonymiser.key_id
+                ),
                 keep=refresh.settings.keep_versions,
                 memory_limit=refresh.settings.memory_limit,
             )
+            record_builds(refresh.home)
         return dg.MaterializeResult(
             metadata={
                 "version": version.name,

@@ -1,13 +1,15 @@
 """Raw assets: one per feed, partitioned by extract; each turns an extract's files into lake Parquet."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import dagster as dg
 
 from orchestration.extracts import FEEDS, Feed, FeedIngestion, ingest_feed
+from orchestration.operations import check_lake, retry_passing
 from orchestration.ownership import DATA_ENGINEERING
 from orchestration.refresh_context import RefreshContext
-from orchestration.user_errors import as_failure
+from orchestration.user_errors import as_failure, near_identifiers
 
 EXTRACTS = dg.DynamicPartitionsDefinition(name="extracts")
 LAKE_PLAN = dg.AssetKey(["raw", "lake_plan"])
@@ -44,18 +46,8 @@ def _raw_asset(feed: Feed) -> dg.AssetsDefinition:
     def raw_feed(
         context: dg.AssetExecutionContext, refresh: dg.ResourceParam[RefreshContext]
     ) -> dg.MaterializeResult[None]:
-        with as_failure():
-            ingested = [
-                ingest_feed(
-                    refresh.extracts[name],
-                    feed.name,
-                    profile=refresh.profile,
-                    pseudonymiser=refresh.pseudonymiser,
-                    lake=refresh.lake,
-                )
-                for name in context.partition_keys
-                if refresh.delivery(name)
-            ]
+        with near_identifiers():
+            ingested = [retry_passing(partial(_ingest, refresh, name, feed.name)) for name in context.partition_keys]
         for warning in _warnings(ingested):
             context.log.warning(warning)
         return dg.MaterializeResult(metadata=_ingestion_metadata(ingested))
@@ -64,6 +56,17 @@ def _raw_asset(feed: Feed) -> dg.AssetsDefinition:
 
 
 _EVIDENCE = (("source_extract", "varchar"), ("source_file", "varchar"), ("source_row", "bigint"))
+
+
+def _ingest(refresh: RefreshContext, extract: str, feed: str) -> FeedIngestion:
+    refresh.delivery(extract)
+    return ingest_feed(
+        refresh.extracts[extract],
+        feed,
+        profile=refresh.profile,
+        pseudonymiser=refresh.pseudonymiser,
+        lake=refresh.lake,
+    )
 
 
 def _warnings(ingested: list[FeedIngestion]) -> Iterator[str]:
@@ -121,6 +124,7 @@ def _ingestion_metadata(ingested: list[FeedIngestion]) -> dict[str, dg.MetadataV
 def lake_plan(refresh: dg.ResourceParam[RefreshContext]) -> dg.MaterializeResult[None]:
     """Write lake/plan.json."""
     with as_failure():
+        check_lake(refresh.home.lake, refresh.ledger)
         plan = refresh.lake.write_plan(refresh.pseudonymiser.key_id)
     files = {name: dg.MetadataValue.int(len(feed.files)) for name, feed in plan.feeds.items()}
     return dg.MaterializeResult(metadata={"newest extract": plan.newest_extract or "none", **files})

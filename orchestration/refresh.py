@@ -5,22 +5,25 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-import traceback
 import warnings
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestration.errors import USER_ERRORS, describe_bug
+from orchestration.operations import note_outcome, send_notice, time_limit
 from orchestration.settings import Settings
-from warehouse import restrict_new_files
+from warehouse import current_version, restrict_new_files
 
 if TYPE_CHECKING:
     from dagster import ExecuteInProcessResult
 
+    from orchestration.refresh_context import RefreshContext
+
 REFUSED = 2  # exit status: nothing was started
 FAILED = 1  # exit status: a step failed; the last published warehouse is untouched
+_OWN_ERRORS = {"TimeLimitError", *(error.__name__ for error in USER_ERRORS)}
 
 
 @dataclass(frozen=True)
@@ -29,27 +32,21 @@ class Outcome:
 
     status: int
     message: str = ""
+    run_id: str = "not started"
 
 
 def refresh(settings: Settings) -> Outcome:
-    """Run one night; never raises for a mistake of a user."""
-    from orchestration.errors import USER_ERRORS
-
+    """Run one night and tell those who must know how it ended; never raises for a mistake of a user."""
+    restrict_new_files()
     try:
-        return _run(settings)
+        with time_limit(settings.time_limit_seconds):
+            outcome = _run(settings)
     except USER_ERRORS as error:
-        return Outcome(REFUSED, str(error))
+        outcome = Outcome(REFUSED, str(error))
     except Exception as error:
-        return Outcome(FAILED, _bug(error))
-
-
-def _bug(error: Exception) -> str:
-    """Where an unforeseen error arose; its text is left out, for it may quote a row of the source."""
-    frames = traceback.extract_tb(error.__traceback__)
-    places = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames[-4:]]
-    return (
-        f"unforeseen {type(error).__name__} at {' > '.join(places)}; this is a fault of the program, please report it"
-    )
+        outcome = Outcome(FAILED, describe_bug(error))
+    _tell(settings, outcome)
+    return outcome
 
 
 def _run(settings: Settings) -> Outcome:
@@ -57,39 +54,39 @@ def _run(settings: Settings) -> Outcome:
 
     context = RefreshContext(settings)
     _check_inputs(context)
-    restrict_new_files()
     settings.home.prepare()
     from orchestration.instance import prepare_environment
 
     prepare_environment(settings)
-    from warehouse import recover
-
-    recover(settings.home)
-    _clear_build(settings)
     result, message = _execute(settings)
     if not result.success:
-        return Outcome(FAILED, message)
+        return Outcome(FAILED, message, result.run_id)
     from orchestration.nightly import remember_deliveries
 
     remember_deliveries(settings, list(context.extracts.values()))
-    return Outcome(0)
+    return Outcome(0, run_id=result.run_id)
 
 
-def _check_inputs(context: object) -> None:
+def _check_inputs(context: RefreshContext) -> None:
     """Read what a person may have got wrong before anything is started."""
-    from orchestration.refresh_context import RefreshContext
-
-    assert isinstance(context, RefreshContext)  # noqa: S101
     for read in (lambda: context.study, lambda: context.pseudonymiser, lambda: context.profile):
         read()
     context.delivery(next(reversed(context.extracts)))
 
 
-def _clear_build(settings: Settings) -> None:
-    """Remove what an earlier night left unfinished."""
-    for path in settings.home.build.glob("*"):
-        if path.is_file():
-            path.unlink()
+def _tell(settings: Settings, outcome: Outcome) -> None:
+    """Send a notice on failure and on the first success after one; a home that can't be written has no memory of it."""
+    if not settings.home.logs.is_dir():
+        return
+    published = current_version(settings.home)
+    try:
+        notice = note_outcome(
+            settings.home, outcome.run_id, outcome.message or None, published.name if published else None
+        )
+    except OSError:
+        return
+    if notice is not None:
+        send_notice(notice, settings.notices)
 
 
 def _execute(settings: Settings) -> tuple[ExecuteInProcessResult, str]:
@@ -97,7 +94,8 @@ def _execute(settings: Settings) -> tuple[ExecuteInProcessResult, str]:
     import dagster as dg
 
     from orchestration.definitions import build_definitions
-    from orchestration.nightly import JOB_NAME, run_tags
+    from orchestration.guarded import JOB_NAME
+    from orchestration.nightly import run_tags
 
     definitions = build_definitions(settings)
     log = settings.home.logs / "refresh.log"  # dbt's own lines; the terminal gets one line per step
@@ -131,7 +129,9 @@ def _why(result: ExecuteInProcessResult) -> str:
     cause = data.error
     while cause is not None and cause.cause is not None:
         cause = cause.cause
-    return f"Step {failures[0].step_key} failed: {(cause.message if cause else '').strip()}"
+    text = cause.message.strip() if cause else ""
+    own_words = text.partition(": ")[2] if cause and cause.cls_name in _OWN_ERRORS else ""
+    return own_words or f"Step {failures[0].step_key} failed: {text}"
 
 
 def main(adapt: Callable[[Settings], Settings] | None = None) -> int:
@@ -140,7 +140,6 @@ def main(adapt: Callable[[Settings], Settings] | None = None) -> int:
     Args:
         adapt: what turns the environment's settings into those of this run (the demo's own extract and key).
     """
-    from orchestration.errors import USER_ERRORS
     from orchestration.summary import describe_published
 
     try:

@@ -9,6 +9,7 @@ from orchestration.extracts import (
     Delivery,
     ExtractFolder,
     Lake,
+    LedgerRow,
     Pseudonymiser,
     SourceProfile,
     check_delivery,
@@ -57,6 +58,12 @@ class RefreshContext:
     def lake(self) -> Lake:
         """The Parquet lake of the home."""
         return Lake(self.home.lake)
+
+    @property
+    def ledger(self) -> tuple[LedgerRow, ...]:
+        """Ledger rows of the files that tonight's plan reads."""
+        in_plan = {file for feed in self.lake.plan(self.pseudonymiser.key_id).feeds.values() for file in feed.files}
+        return tuple(row for row in self.lake.ledger() if row.lake_file in in_plan)
 
     @cached_property
     def extracts(self) -> dict[str, ExtractFolder]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from orchestration.operations.notices import NoticeSettings
 from warehouse import WarehouseHome
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,6 +33,9 @@ class Settings:
         keep_versions: published nights kept for rollback and as-of queries (`CART_KEEP_VERSIONS`).
         memory_limit: DuckDB's memory limit (`CART_MEMORY_LIMIT`).
         time_limit_seconds: a refresh that runs longer is stopped (`CART_TIME_LIMIT_SECONDS`).
+        lock_wait_seconds: how long a second refresh waits for the first (`CART_LOCK_WAIT_SECONDS`).
+        ui_port: port of the Dagster UI on loopback (`CART_UI_PORT`).
+        notices: who is told of a failed night, see `NoticeSettings.from_mapping`.
     """
 
     extracts: Path
@@ -44,6 +48,9 @@ class Settings:
     keep_versions: int = 7
     memory_limit: str = "4GB"
     time_limit_seconds: int = 6 * 3600
+    lock_wait_seconds: int = 5
+    ui_port: int = 3000
+    notices: NoticeSettings = field(default_factory=NoticeSettings)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -64,6 +71,9 @@ class Settings:
             keep_versions=_count(env, "CART_KEEP_VERSIONS", 7),
             memory_limit=env.get("CART_MEMORY_LIMIT") or "4GB",
             time_limit_seconds=_count(env, "CART_TIME_LIMIT_SECONDS", 6 * 3600),
+            lock_wait_seconds=_count(env, "CART_LOCK_WAIT_SECONDS", 5),
+            ui_port=_count(env, "CART_UI_PORT", 3000),
+            notices=NoticeSettings.from_mapping(env),
         )
 
     def dbt_environment(self) -> dict[str, str]:

@@ -77,6 +77,7 @@ def warehouse_models() -> dg.AssetsDefinition:
         with as_failure():
             variables = dbt_variables(refresh.settings.study)
         os.environ.update(refresh.settings.dbt_environment())
+        refresh.home.build_database.unlink(missing_ok=True)
         dbt = DbtCliResource(
             project_dir=str(DBT_PROJECT_DIR), profiles_dir=str(DBT_PROJECT_DIR), dbt_executable=str(DBT_EXECUTABLE)
         )

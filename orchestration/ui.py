@@ -23,7 +23,7 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     dagster = Path(sys.executable).parent / "dagster"
-    port = os.environ.get("CART_UI_PORT", "3000")
+    port = str(settings.ui_port)
     arguments = ["dev", "--module-name", "orchestration.definitions", "--host", "127.0.0.1", "--port", port]
     os.execv(dagster, [str(dagster), *arguments])  # noqa: S606
 
