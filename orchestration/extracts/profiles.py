@@ -246,7 +246,7 @@ class SourceProfile(_Strict):
     def _known_zone(cls, zone: str) -> str:
         try:
             ZoneInfo(zone)
-        except (ValueError, OSError):
+        except (KeyError, ValueError, OSError):
             raise ValueError(f"unknown time zone {zone!r}; write it like Asia/Shanghai") from None
         return zone
 
