@@ -183,6 +183,11 @@ def test_subgroup_counts_in_one_pass_equal_the_hand_count(inputs: StudyInputs) -
     }
 
 
+def test_unknown_outcome_counts_as_not_achieved_in_subgroups_too(inputs: StudyInputs, marts: Marts) -> None:
+    marts.connection.execute("update marts.outcomes set achieved = null where endpoint = 'CR' and patient_key = 'e'")
+    assert inputs.subgroup_counts("CR", ["sex"])["sex"] == {0: (3, 0), 1: (1, 2), -1: (0, 0)}
+
+
 def test_numeric_summary_by_hand(inputs: StudyInputs) -> None:
     summary = inputs.numeric_summaries({"age_years": 1.0, "wbc": 1.0})
     age, wbc = summary["age_years"], summary["wbc"]

@@ -313,6 +313,15 @@ def test_open_age_bands_appear_only_where_somebody_is_in_them() -> None:
     assert bands.to_dict() == {"<18": 0, "18–30": 0, "31–60": 0, ">60": 1}
 
 
+def test_age_bands_begin_and_end_with_the_birthdays_they_name() -> None:
+    marts = Marts()
+    for age in (17, 18, 30, 31, 60, 61):
+        marts.add_patient(f"aged {age}", age_years=age)
+    frame = baseline_characteristics(StudyInputs(marts.connection, Study()), Study())
+    bands = frame[(frame["characteristic"] == "Age (years)") & (frame["level"] != "")].set_index("level")["n"]
+    assert bands.to_dict() == {"<18": 1, "18–30": 2, "31–60": 2, ">60": 1}
+
+
 def test_normally_distributed_values_show_mean_and_deviation() -> None:
     marts = Marts()
     for number, age in enumerate((20, 25, 28, 30, 31, 32, 34, 37, 42)):
