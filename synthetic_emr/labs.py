@@ -11,6 +11,8 @@ from synthetic_emr.course import Course
 
 # Counts are graded on study days 1 to this one.
 _LAST_GRADED_DAY = 30
+# Beyond this no analyser counts; only the leukocytes of one patient come near it.
+_HIGHEST_COUNT = 960.0
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,7 @@ class _Values:
         noise = self._noise(test.name, day, 0.06)
         if day < 0:
             daily_fall = 0.03 if test is LEUKOCYTES else 0.002
-            return self.baseline[test] * (1 - daily_fall * day) * noise
+            return min(_HIGHEST_COUNT, self.baseline[test] * (1 - daily_fall * day) * noise)
         if day > _LAST_GRADED_DAY:
             return self._late_count(test, day) * noise
         nadir = _NADIRS[test][self.grades[test]]
