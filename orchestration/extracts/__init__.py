@@ -14,6 +14,7 @@ from orchestration.extracts.ingestion import FeedIngestion, FileIngestion, inges
 from orchestration.extracts.lake import FeedPlan, Lake, LedgerRow, Plan
 from orchestration.extracts.profiles import SourceProfile, load_profile
 from orchestration.extracts.pseudonymise import Pseudonymiser, parse_key
+from orchestration.extracts.quarantine import export_quarantine
 
 __all__ = [
     "DELETED",
@@ -39,6 +40,7 @@ __all__ = [
     "Verb",
     "check_delivery",
     "discover_extracts",
+    "export_quarantine",
     "ingest_feed",
     "load_profile",
     "parse_key",

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from orchestration.extracts import FEEDS, ExtractRefused, ProfileError, SourceProfile, load_profile
+from orchestration.extracts import ExtractRefused, ProfileError, SourceProfile, load_profile
 
 from .conftest import PATIENTS, Night
-from .inverse import write_through
 
 MARROW_TABLE: dict[str, Any] = {
     "feed": "marrow_assessments",
@@ -306,8 +305,6 @@ def test_a_year_is_all_that_stays_when_a_profile_says_so(night: Night, tmp_path:
 
 
 def test_dates_shift_by_patient_and_intervals_stay(night: Night, tmp_path: Path) -> None:
-    from datetime import date
-
     night.profile = _profile(tmp_path, _marrow(), date_shift_days=100)
     rows = "".join(
         f"{pid},{day},5\n" for pid in ("HOSP-0001", "HOSP-0002") for day in ("2018-01-01", "2018-03-02", "soon")
@@ -323,32 +320,3 @@ def test_dates_shift_by_patient_and_intervals_stay(night: Night, tmp_path: Path)
     births = _values(night, "patients", "birth_date")
     shift = date.fromisoformat(first[0]) - date(2018, 1, 1)
     assert date.fromisoformat(births[0]) == date(1990, 1, 2) + shift
-
-
-def _typed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Lake rows without evidence; a `T` and missing seconds are ways of writing the same moment."""
-    kept = [{k: v for k, v in row.items() if k not in {"source_file", "source_row"}} for row in rows]
-    return [{k: _moment(v) if k.endswith("_at") else v for k, v in row.items()} for row in kept]
-
-
-def _moment(text: str | None) -> str | None:
-    if text is None or len(text) <= 10:
-        return text
-    return f"{text.replace('T', ' ')}:00"[:19]
-
-
-def test_the_reference_extract_through_his_zh_gives_the_same_lake(
-    make_night: Callable[[str, SourceProfile], Night],
-) -> None:
-    from synthetic_emr.reference import build_reference_extract
-
-    extract = build_reference_extract()
-    canonical, chinese = make_night("canonical", load_profile("canonical")), make_night("zh", load_profile("his_zh"))
-    for night in (canonical, chinese):
-        write_through(night.profile, extract, night.folder / "2018-07-30")
-        night.ingest_all()
-    assert (chinese.folder / "2018-07-30" / "检验结果.csv").read_bytes()[:6] == "病案号".encode("gb18030")
-    for feed in FEEDS:
-        rows = _typed(canonical.lake_rows(feed))
-        assert rows
-        assert _typed(chinese.lake_rows(feed)) == rows
