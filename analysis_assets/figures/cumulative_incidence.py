@@ -16,15 +16,17 @@ from analysis_assets.figures.style import (
     heading,
     heading_height,
     label_synthetic,
+    legend_above,
     message_figure,
     month_ticks,
+    months_axis,
     months_text,
     new_figure,
     own_convention,
     p_text,
+    percent_axis,
     styled,
     text_width,
-    tick_text,
 )
 from analysis_assets.rates import rounded
 
@@ -80,16 +82,9 @@ def cumulative_incidence_figure(
             axes.fill_between(time, low, high, step="post", color=colour, alpha=0.12, linewidth=0)
         axes.step(time, incidence, where="post", color=colour, linestyle=stroke, label=name)
     last = max(float(rows["time_months"].max()) for rows in curves.values())
-    ticks = month_ticks(last)
-    axes.set_xlim(0, last * 1.02 if last > 0 else 1)
-    axes.set_ylim(0, 103)
-    axes.set_xticks(ticks, [tick_text(tick) for tick in ticks])
-    axes.set_yticks(range(0, 101, 20), [str(value) for value in range(0, 101, 20)])
-    axes.set_xlabel("Months since infusion")
-    axes.set_ylabel("Cumulative incidence (%)")
-    axes.legend(
-        loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0.3, borderpad=0, handlelength=2.6, labelspacing=0.35
-    )
+    months_axis(axes, last, month_ticks(last))
+    percent_axis(axes, "Cumulative incidence (%)")
+    legend_above(axes)
     label_synthetic(figure, synthetic)
     return figure
 

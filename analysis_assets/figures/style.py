@@ -250,6 +250,32 @@ def month_ticks(last: float, most: int = 8) -> list[float]:
     return [float(tick) for tick in np.arange(0, last + step / 1000, step)]
 
 
+def months_axis(axes: Axes, last: float, ticks: list[float], origin: str = "infusion") -> None:
+    """Run the horizontal axis from 0 a little past the ``last`` month, ticked in whole steps."""
+    axes.set_xlim(0, last * 1.03 if last > 0 else 1)
+    axes.set_xticks(ticks, [tick_text(tick) for tick in ticks])
+    axes.set_xlabel(f"Months since {origin}", labelpad=3)
+
+
+def percent_axis(axes: Axes, label: str) -> None:
+    """Run the vertical axis from 0 to 100 percent."""
+    axes.set_ylim(0, 103)
+    axes.set_yticks(range(0, 101, 20), [str(value) for value in range(0, 101, 20)])
+    axes.set_ylabel(label)
+
+
+def legend_above(axes: Axes, **settings: Any) -> None:
+    """Set the legend on top of the axes, where no curve can run into it."""
+    place = {
+        "loc": "lower left",
+        "bbox_to_anchor": (0, 1.0),
+        "borderaxespad": 0.3,
+        "borderpad": 0,
+        "labelspacing": 0.35,
+    }
+    axes.legend(**{**place, "handlelength": 2.6, **settings})
+
+
 def tick_text(value: float) -> str:
     """Return a tick value without needless decimals."""
     return f"{value:g}"

@@ -19,20 +19,23 @@ from analysis_assets.figures.style import (
     heading,
     heading_height,
     label_synthetic,
+    legend_above,
     message_figure,
     month_ticks,
+    months_axis,
     months_text,
     new_figure,
     optional,
     own_convention,
     p_text,
+    percent_axis,
     put_text,
     styled,
     text_or_empty,
     text_width,
-    tick_text,
     wrapped,
 )
+from analysis_assets.inputs import ENDPOINTS_FROM_REMISSION
 from analysis_assets.protocols import FloatArray
 from analysis_assets.rates import rounded
 
@@ -145,15 +148,9 @@ def kaplan_meier_figure(
     last = max(float(curve.time[-1]) for curve in curves)
     room = (width - left - 0.3) / (widest_count + 0.12)
     ticks = month_ticks(last, most=min(9, int(room)))
-    _finish_axes(axes, endpoint, last, ticks)
-    axes.legend(
-        loc="lower left",
-        bbox_to_anchor=(0, 1.0),
-        borderaxespad=0.3,
-        borderpad=0,
-        handlelength=2.6,
-        labelspacing=0.35,
-    )
+    months_axis(axes, last, ticks, "first remission" if endpoint in ENDPOINTS_FROM_REMISSION else "infusion")
+    percent_axis(axes, f"{ENDPOINT_NAMES.get(endpoint, endpoint)} (%)")
+    legend_above(axes)
     _draw_risk_table(figure, axes, curves, ticks, foot + table_height)
     label_synthetic(figure, synthetic)
     return figure
@@ -257,16 +254,6 @@ def _draw_curve(axes: Axes, curve: Curve, position: int) -> None:
     if curve.median is not None:
         axes.plot([curve.median, curve.median], [0, 50], color=colour, linewidth=0.9, linestyle=(0, (1, 2)))
         axes.plot([0, curve.median], [50, 50], color=FAINT, linewidth=0.9, linestyle=(0, (1, 2)))
-
-
-def _finish_axes(axes: Axes, endpoint: str, last: float, ticks: list[float]) -> None:
-    axes.set_xlim(0, last * 1.02 if last > 0 else 1)
-    axes.set_ylim(0, 103)
-    axes.set_xticks(ticks, [tick_text(tick) for tick in ticks])
-    axes.set_yticks(range(0, 101, 20), [str(value) for value in range(0, 101, 20)])
-    origin = "first remission" if endpoint in ("RFS", "DOR") else "infusion"
-    axes.set_xlabel(f"Months since {origin}", labelpad=3)
-    axes.set_ylabel(f"{ENDPOINT_NAMES.get(endpoint, endpoint)} (%)")
 
 
 def _draw_risk_table(figure: Figure, axes: Axes, curves: list[Curve], ticks: list[float], top: float) -> None:

@@ -9,7 +9,6 @@ import numpy as np
 from analysis_assets.figures.style import (
     BLACK,
     BLUE,
-    BODY,
     GREEN,
     INK,
     LINE_HEIGHT,
@@ -21,11 +20,12 @@ from analysis_assets.figures.style import (
     heading,
     heading_height,
     label_synthetic,
+    legend_above,
     message_figure,
     month_ticks,
+    months_axis,
     new_figure,
     styled,
-    tick_text,
 )
 
 if TYPE_CHECKING:
@@ -78,26 +78,21 @@ def swimmer_figure(lanes: pd.DataFrame, n_included: int, *, synthetic: bool = Fa
     size = 5.0 if lane == TALL_LANE else 2.6
     _draw_lanes(axes, drawn, size)
     last = float(drawn["follow_up_months"].max())
-    ticks = month_ticks(last)
-    axes.set_xlim(0, last * 1.04 if last > 0 else 1)
+    months_axis(axes, last, month_ticks(last))
     axes.set_ylim(count - 0.4, -0.6)
-    axes.set_xticks(ticks, [tick_text(tick) for tick in ticks])
-    axes.set_xlabel("Months since infusion")
     axes.set_ylabel("Patient, by length of follow-up" if plot_height > 2.2 else "Patient")
     numbered = range(count) if count <= MOST_NUMBERED else range(NUMBER_EVERY - 1, count, NUMBER_EVERY)
     axes.set_yticks(list(numbered), [str(number + 1) for number in numbered], size=6.5)
     axes.tick_params(axis="y", length=0)
-    axes.legend(
+    legend_above(
+        axes,
         handles=_legend(),
-        loc="lower left",
         bbox_to_anchor=(-0.02, 1.0),
         ncol=4,
         borderaxespad=0.2,
-        borderpad=0,
         columnspacing=1.2,
         handletextpad=0.5,
-        labelspacing=0.35,
-        fontsize=BODY,
+        handlelength=2.0,
     )
     label_synthetic(figure, synthetic)
     return figure
