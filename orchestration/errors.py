@@ -5,13 +5,14 @@ from __future__ import annotations
 import traceback
 from pathlib import Path
 
+from analysis_assets.published import PublishedFiguresError
 from orchestration.extracts import ExtractError
 from orchestration.manifest import ManifestError
 from orchestration.settings import SettingsError
 from study import StudyError
 from warehouse import WarehouseError
 
-USER_ERRORS = (ExtractError, StudyError, SettingsError, WarehouseError, ManifestError)
+USER_ERRORS = (ExtractError, StudyError, SettingsError, WarehouseError, ManifestError, PublishedFiguresError)
 
 
 def describe_bug(error: BaseException) -> str:

@@ -1,19 +1,16 @@
 """The last step: documents staged, then one atomic swap of everything that readers see."""
 
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+import json
 from datetime import UTC, datetime
-from pathlib import Path
 
 import dagster as dg
 
 from orchestration.code_version import code_version
-from orchestration.manifest import DBT_EXECUTABLE, dbt_variables
+from orchestration.dbt_docs import write_dbt_docs
+from orchestration.manifest import ensure_manifest
 from orchestration.operations import audit_facts, record_builds
 from orchestration.ownership import DATA_ENGINEERING
 from orchestration.refresh_context import RefreshContext
-from orchestration.settings import DBT_PROJECT_DIR
 from orchestration.user_errors import as_failure
 from warehouse import publish
 
@@ -38,6 +35,8 @@ def published_warehouse(upstream: list[dg.AssetKey]) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, refresh: dg.ResourceParam[RefreshContext]
     ) -> dg.MaterializeResult[None]:
         with as_failure():
+            manifest = json.loads(ensure_manifest().read_text(encoding="utf-8"))
+            write_dbt_docs(manifest, refresh.home.build_database, refresh.home.staged("dbt_docs"))
             version = publish(
                 refresh.home,
                 context.run_id,
@@ -58,30 +57,3 @@ def published_warehouse(upstream: list[dg.AssetKey]) -> dg.AssetsDefinition:
         )
 
     return published_warehouse
-
-
-@contextmanager
-def dbt_docs_in_background(refresh: RefreshContext) -> Iterator[None]:
-    """Write the static dbt docs while the body runs.
-
-    Without a catalogue query, so that the build file stays free; a second process keeps the other core busy that the
-    analyses leave idle.
-    """
-    target = refresh.home.build / "docs_target"
-    command = [str(DBT_EXECUTABLE), "--quiet", "docs", "generate", "--static", "--empty-catalog", "--no-compile"]
-    command += ["--project-dir", str(DBT_PROJECT_DIR), "--profiles-dir", str(DBT_PROJECT_DIR)]
-    command += ["--target-path", str(target), "--log-path", str(target)]
-    command += ["--vars", dbt_variables(refresh.settings.study)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603
-        try:
-            yield
-        finally:
-            _, complaint = process.communicate()
-    if process.returncode:
-        raise dg.Failure(description=f"The dbt docs could not be written: {complaint.strip()}")
-    _stage_docs(target, refresh.home.staged("dbt_docs"))
-
-
-def _stage_docs(target: Path, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    (target / "static_index.html").replace(folder / "index.html")

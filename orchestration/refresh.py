@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import sys
 import warnings
@@ -11,6 +12,7 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from analysis_assets.published import read_published
 from orchestration.errors import USER_ERRORS, describe_bug
 from orchestration.operations import note_outcome, send_notice, time_limit
 from orchestration.settings import Settings
@@ -69,7 +71,8 @@ def _run(settings: Settings) -> Outcome:
 
 def _check_inputs(context: RefreshContext) -> None:
     """Read what a person may have got wrong before anything is started."""
-    for read in (lambda: context.study, lambda: context.pseudonymiser, lambda: context.profile):
+    read_published(context.study.published)
+    for read in (lambda: context.pseudonymiser, lambda: context.profile):
         read()
     context.delivery(next(reversed(context.extracts)))
 
@@ -86,6 +89,7 @@ def _tell(settings: Settings, outcome: Outcome) -> None:
     except OSError:
         return
     if notice is not None:
+        logging.basicConfig(filename=settings.home.logs / "notices.log", level=logging.INFO, force=True)
         send_notice(notice, settings.notices)
 
 

@@ -85,6 +85,7 @@ class Settings:
             "CART_TEMP_DIRECTORY": str(self.home.build / "tmp"),
             "DBT_EXCLUDE_RESOURCE_TYPES": "unit_test",
             "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+            "DBT_LOG_LEVEL_FILE": "none",  # the refresh keeps dbt's lines; its debug log is megabytes a night
             "DO_NOT_TRACK": "1",
         }
 
