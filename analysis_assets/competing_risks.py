@@ -118,83 +118,57 @@ def gray_test(
     kept = np.flatnonzero((counts[EVENT] + counts[COMPETING]).sum(axis=1) > 0)
     if k < 2 or not kept.size:
         return ChiSquareTest(float("nan"), k - 1, float("nan"))
-    state = _GrayState(k, rho)
-    for row in kept:
-        state.advance(at_risk[row], counts[EVENT][row], counts[COMPETING][row])
-    return state.test()
+    return _gray(at_risk[kept], counts[EVENT][kept], counts[COMPETING][kept], rho)
 
 
-class _GrayState:
-    """Score and variance of Gray's test, advanced one event time at a time.
+def _gray(at_risk: FloatArray, own: FloatArray, other: FloatArray, rho: float) -> ChiSquareTest:
+    """Gray's test from counts by event time and group, shape (times, groups) each.
 
-    Notation of Gray 1988: R_k = r_k (1 - F_k-) / S_k- estimates the size of the subdistribution risk set of group k.
+    Notation of Gray 1988: h_k = r_k / S_k- scales the risk set of group k, R_k = h_k (1 - F_k-) estimates the size of
+    its subdistribution risk set. The score of group k is a sum over groups j of integrals of a_kj = h_k (delta_kj -
+    h_j / h.) against the difference of F_j from the pooled F; c_kj accumulates a_kj dF / (1 - F).
     """
-
-    def __init__(self, groups: int, rho: float) -> None:
-        self.rho = rho
-        self.free, self.own = np.ones(groups), np.zeros(groups)
-        self.pooled = 0.0
-        self.score = np.zeros(groups)
-        self.variance = np.zeros((groups, groups))
-        self.c = np.zeros((groups, groups))
-        self.v2 = np.zeros((groups, groups))
-        self.v3 = np.zeros(groups)
-
-    def advance(self, at_risk: FloatArray, own: FloatArray, other: FloatArray) -> None:
-        present = at_risk > 0
-        r = np.where(present, at_risk, 1.0)
-        free_after = np.where(present, self.free * (r - own - other) / r, self.free)
-        own_after = np.where(present, self.own + self.free * own / r, self.own)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            scaled = np.where(present, at_risk / self.free, 0.0)
-        risk = scaled * (1 - self.own)
-        deaths = own.sum()
-        weight = (1 - self.pooled) ** self.rho
-        step = deaths / scaled.sum()
-        a = weight * (np.diag(scaled) - np.outer(scaled, scaled) / scaled.sum())
-        self.c += a * step / (1 - self.pooled)
-        if deaths > 0:
-            self.score += np.where(present, weight * (own - deaths * risk / risk.sum()), 0.0)
-            self._own_terms(a, present, r, free_after, self.pooled + step, scaled.sum(), deaths)
-        self._competing_terms(r, other, free_after, self.pooled + step)
-        self.free, self.own, self.pooled = free_after, own_after, self.pooled + step
-
-    def _own_terms(
-        self,
-        a: FloatArray,
-        present: NDArray[np.bool_],
-        r: FloatArray,
-        free_after: FloatArray,
-        pooled_after: float,
-        total: float,
-        deaths: float,
-    ) -> None:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            t4 = np.where(free_after > 0, 1 - (1 - pooled_after) / free_after, 1.0)
-            tied = 1 - (deaths - 1) / (total * self.free - 1) if deaths > 1 else np.ones_like(r)
-        t3 = np.where(present, tied * self.free * deaths / (total * r), 0.0)
-        t1 = a - t4 * self.c
-        self.variance += (t1 * t3) @ t1.T
-        self.v2 += t1 * (t4 * t3)
-        self.v3 += t4**2 * t3
-
-    def _competing_terms(self, r: FloatArray, other: FloatArray, free_after: FloatArray, pooled_after: float) -> None:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            t4 = np.where(free_after > 0, (1 - pooled_after) / free_after, 0.0)
-            tied = _shares(other, r)
-        t3 = np.where((free_after > 0) & (other > 0), tied * self.free**2 * other / r**2, 0.0)
-        t1 = t4 * self.c
-        self.variance += (t1 * t3) @ t1.T
-        self.v2 -= t1 * (t4 * t3)
-        self.v3 += t4**2 * t3
-
-    def test(self) -> ChiSquareTest:
-        variance = self.variance + (self.c * self.v3) @ self.c.T + self.c @ self.v2.T + self.v2 @ self.c.T
-        df = len(self.score) - 1
-        core = variance[:df, :df]
-        if np.linalg.matrix_rank(core) < df:
-            return ChiSquareTest(float("nan"), df, float("nan"))
-        return ChiSquareTest.of(float(self.score[:df] @ np.linalg.solve(core, self.score[:df])), df)
+    present = at_risk > 0
+    r = np.where(present, at_risk, 1.0)
+    free_after = np.cumprod(np.where(present, (r - own - other) / r, 1.0), axis=0)
+    free = np.vstack((np.ones(at_risk.shape[1]), free_after[:-1]))
+    own_after = np.cumsum(np.where(present, free * own / r, 0.0), axis=0)
+    incidence = np.vstack((np.zeros(at_risk.shape[1]), own_after[:-1]))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scaled = np.where(present, at_risk / free, 0.0)
+    risk, deaths, scaled_total = scaled * (1 - incidence), own.sum(axis=1), scaled.sum(axis=1)
+    step = deaths / scaled_total
+    pooled_after = np.cumsum(step)
+    pooled = np.concatenate(([0.0], pooled_after[:-1]))
+    weight = (1 - pooled) ** rho
+    expected = np.where(present, risk * (deaths / risk.sum(axis=1))[:, None], 0.0)
+    score = (weight[:, None] * (own - expected)).sum(axis=0)
+    a = np.einsum("tk,kj->tkj", scaled, np.eye(len(score))) - np.einsum(
+        "tk,tj->tkj", scaled, scaled / scaled_total[:, None]
+    )
+    a *= weight[:, None, None]
+    c = np.cumsum(a * (step / (1 - pooled))[:, None, None], axis=0)
+    # What an event of group j contributes to the variance of each score: its coefficient, split into the part known at
+    # the event and the part multiplied by the final c.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        survival_ratio = np.where(free_after > 0, (1 - pooled_after)[:, None] / free_after, 0.0)
+        tied = 1 - (deaths[:, None] - 1) / (scaled_total[:, None] * free - 1)
+    own_level = 1 - survival_ratio
+    own_variance = np.where(deaths[:, None] > 1, tied, 1.0) * free * step[:, None] / r
+    own_variance = np.where(present & (deaths > 0)[:, None], own_variance, 0.0)
+    other_variance = np.where((free_after > 0) & (other > 0), _shares(other, r) * free**2 * other / r**2, 0.0)
+    own_part, other_part = a - own_level[:, None, :] * c, survival_ratio[:, None, :] * c
+    v1 = np.einsum("tkj,tlj,tj->kl", own_part, own_part, own_variance)
+    v1 += np.einsum("tkj,tlj,tj->kl", other_part, other_part, other_variance)
+    v2 = np.einsum("tkj,tj->kj", own_part, own_level * own_variance)
+    v2 -= np.einsum("tkj,tj->kj", other_part, survival_ratio * other_variance)
+    v3 = (own_level**2 * own_variance + survival_ratio**2 * other_variance).sum(axis=0)
+    final = c[-1]
+    variance = v1 + (final * v3) @ final.T + final @ v2.T + v2 @ final.T
+    df = len(score) - 1
+    if np.linalg.matrix_rank(variance[:df, :df]) < df:
+        return ChiSquareTest(float("nan"), df, float("nan"))
+    return ChiSquareTest.of(float(score[:df] @ np.linalg.solve(variance[:df, :df], score[:df])), df)
 
 
 @dataclass(frozen=True)

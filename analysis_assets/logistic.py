@@ -15,6 +15,7 @@ from scipy import special, stats
 
 from analysis_assets.conventions import CONFIDENCE
 from analysis_assets.cox import ChiSquareTest, inverse
+from analysis_assets.patterns import distinct_rows
 from analysis_assets.protocols import BoolArray, FloatArray
 from analysis_assets.survival import normal_quantile, tally
 
@@ -62,8 +63,7 @@ class LogisticSample:
     def grouped(self) -> LogisticSample:
         """Return one row per distinct outcome and covariate pattern."""
         table = np.column_stack((self.achieved.astype(float), self.x))
-        rows, index = np.unique(table, axis=0, return_inverse=True)
-        patterns = np.asarray(rows, dtype=float)
+        patterns, index = distinct_rows(table)
         return LogisticSample(patterns[:, 0] > 0, patterns[:, 1:], tally(index, self.weight, len(patterns)))
 
 

@@ -18,6 +18,7 @@ from analysis_assets.conventions import Ties
 from analysis_assets.cox import ChiSquareTest, CoxSample, PartialLikelihood, adjusted_score, maximise
 from analysis_assets.logistic import LogisticSample, fit_logistic, log_likelihood, score_and_information
 from analysis_assets.protocols import FloatArray
+from analysis_assets.survival import ROUNDING
 
 # SPSS ends a fit after 20 iterations; a separated model would never end by itself.
 ITERATIONS: Final = 20
@@ -204,8 +205,9 @@ def _best_candidate(
     statistics = family.scores(chosen, fitted, outside) if outside else np.empty(0)
     if not np.any(np.isfinite(statistics)):
         return None
-    # All have one degree of freedom: the largest statistic has the smallest P; the first of the study file wins a tie.
-    position = int(np.nanargmax(statistics))
+    # All have one degree of freedom: the largest statistic has the smallest P. The first of the study file wins a tie,
+    # and a difference of rounding is a tie.
+    position = int(np.argmax(statistics >= np.nanmax(statistics) * (1 - ROUNDING)))
     return outside[position], ChiSquareTest.of(float(statistics[position]), 1)
 
 

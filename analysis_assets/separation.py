@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import optimize, sparse
 
 from analysis_assets.cox import CoxSample
+from analysis_assets.patterns import distinct_rows
 from analysis_assets.protocols import BoolArray, FloatArray
 
 # Coefficients of the programme are bounded by 1; what stays below this is zero up to the solver's accuracy.
@@ -61,7 +62,7 @@ def logistic_separation(achieved: BoolArray, x: FloatArray, weight: FloatArray) 
         weight: Shape (rows,); rows of weight 0 don't count.
     """
     present = weight > 0
-    patterns, index = np.unique(x[present], axis=0, return_inverse=True)
+    patterns, index = distinct_rows(x[present])
     outcome = achieved[present]
     with_event = np.bincount(index, weights=outcome, minlength=len(patterns)) > 0
     without = np.bincount(index, weights=~outcome, minlength=len(patterns)) > 0
@@ -83,7 +84,7 @@ def logistic_separation(achieved: BoolArray, x: FloatArray, weight: FloatArray) 
 def cox_separation(sample: CoxSample) -> Separation:
     """Monotone likelihood of a Cox regression: some covariate's estimate runs to infinity."""
     present = _ever_at_risk(sample)
-    patterns, index = np.unique(sample.x[present], axis=0, return_inverse=True)
+    patterns, index = distinct_rows(sample.x[present])
     redundant = redundant_columns(patterns)
     chosen = np.flatnonzero(~redundant)
     reduced = patterns[:, chosen]
