@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -48,19 +49,19 @@ def text_boxes(figure: Figure) -> list[TextBox]:
     return boxes
 
 
-def overlapping_texts(figure: Figure) -> list[tuple[str, str]]:
-    """Return every pair of texts whose boxes overlap."""
-    boxes = text_boxes(figure)
-    return [(a.text, b.text) for i, a in enumerate(boxes) for b in boxes[i + 1 :] if a.overlaps(b)]
+def overlapping_texts(figure: Figure, boxes: Sequence[TextBox] | None = None) -> list[tuple[str, str]]:
+    """Return every pair of texts whose boxes overlap; ``boxes`` of the figure where they are known already."""
+    printed = text_boxes(figure) if boxes is None else boxes
+    return [(a.text, b.text) for i, a in enumerate(printed) for b in printed[i + 1 :] if a.overlaps(b)]
 
 
-def texts_off_page(figure: Figure) -> list[str]:
-    """Return the texts that stick out of the figure."""
+def texts_off_page(figure: Figure, boxes: Sequence[TextBox] | None = None) -> list[str]:
+    """Return the texts that stick out of the figure; ``boxes`` of the figure where they are known already."""
     width, height = figure.get_size_inches() * figure.dpi
     edge = TOLERANCE_PIXELS
     return [
         box.text
-        for box in text_boxes(figure)
+        for box in (text_boxes(figure) if boxes is None else boxes)
         if box.left < -edge or box.bottom < -edge or box.right > width + edge or box.top > height + edge
     ]
 

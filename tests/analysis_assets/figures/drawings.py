@@ -30,7 +30,7 @@ DRAWINGS: dict[str, Draw] = {
     "response": lambda t: figures.response_figure(t.response_rates, synthetic=True),
     "response_times": lambda t: figures.response_times_figure(t.response_times, t.response_days, synthetic=True),
     "forest": lambda t: figures.forest_figure(
-        cox_models({3: 3, 39: 18, 300: 60}[t.n]), outcome="EFS", labels=LABELS, synthetic=True
+        cox_models({3: 3, 39: 18, 300: 40}[t.n]), outcome="EFS", labels=LABELS, synthetic=True
     ),
     "swimmer": lambda t: figures.swimmer_figure(t.lanes, t.n, synthetic=True),
     "incidence": lambda t: figures.cumulative_incidence_figure(t.incidence, synthetic=True),
