@@ -15,6 +15,7 @@ from orchestration.extracts.lake import FeedPlan, Lake, LedgerRow, Plan
 from orchestration.extracts.profiles import SourceProfile, load_profile
 from orchestration.extracts.pseudonymise import Pseudonymiser, parse_key
 from orchestration.extracts.quarantine import export_quarantine
+from orchestration.extracts.rotation import rotate_key
 
 __all__ = [
     "DELETED",
@@ -45,4 +46,5 @@ __all__ = [
     "load_profile",
     "parse_key",
     "read_delivery",
+    "rotate_key",
 ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +29,14 @@ def shifted(
     dates: pa.DictionaryArray, patients: pa.DictionaryArray, pseudonymiser: Pseudonymiser, most: int
 ) -> pa.DictionaryArray:
     """ISO dates and datetimes moved patient by patient, the time of day kept; what can't be read is withheld."""
-    days = np.array([shift_days(each, pseudonymiser, most) for each in patients.dictionary.to_pylist()], np.int64)
+    return shifted_by(dates, patients, lambda patient_id: shift_days(patient_id, pseudonymiser, most))
+
+
+def shifted_by(
+    dates: pa.DictionaryArray, patients: pa.DictionaryArray, days_of: Callable[[str], int]
+) -> pa.DictionaryArray:
+    """The same with any rule that tells a patient's days."""
+    days = np.array([days_of(each) for each in patients.dictionary.to_pylist()], np.int64)
     texts = dates.dictionary
     readable = np.asarray(pc.match_substring_regex(texts, _ISO_DATE).to_numpy(zero_copy_only=False), np.bool_)
     there = ~missing(dates)
@@ -52,7 +60,7 @@ def _masked(positions: npt.NDArray[np.int64], there: npt.NDArray[np.bool_]) -> p
     return pa.array(positions, mask=~there)
 
 
-@cache
+@lru_cache(maxsize=65_536)
 def _day(text: str) -> np.datetime64 | None:
     try:
         return np.datetime64(text, "D")

@@ -30,13 +30,14 @@ from orchestration.extracts.delivery import (
 from orchestration.extracts.duplicates import conflicting_positions
 from orchestration.extracts.feeds import FEEDS, Verb
 from orchestration.extracts.identifiers import KnownIdentifiers
-from orchestration.extracts.lake import REJECTED_SCHEMA, Lake, LedgerRow, delivery_of, notes_text
+from orchestration.extracts.lake import REJECTED_SCHEMA, Lake, LedgerRow, delivery_of, lake_writer, notes_text
 from orchestration.extracts.lookups import lookup_digests, read_lookups
 from orchestration.extracts.mapping import FeedRows, FillDown, TableMapping, table_mapping
 from orchestration.extracts.profiles import SourceProfile
 from orchestration.extracts.pseudonymise import Pseudonymiser
 from orchestration.extracts.readers import Chunk, SourceTable, UnreadableFileError
 from orchestration.extracts.shaping import FileLoad, ShapedRows, lake_schema, rejected_table, shape_rows
+from orchestration.extracts.vault import write_vault
 
 _WORKERS = 2
 _NOTED_ROWS = 100
@@ -205,12 +206,16 @@ def _load_table(load: FileLoad, lake: Lake, table: SourceTable, mapping: TableMa
         lake_file=lake.relative(lake_file),
         rejected_file=lake.relative(rejected_file) if counts.rejected else None,
         load_id=load.load_id,
+        content_id=load.content_id,
         delivery=current,
         source_rows=counts.source_rows,
         skipped_rows=counts.skipped,
+        date_shift_days=load.profile.date_shift_days,
         masked_cells=counts.masked_cells,
         notes=notes_text(_notes(load, mapping, counts)),
     )
+    with lake.writing(lake.vault_file(*names)) as sealed:
+        write_vault(sealed, counts.ids, load.pseudonymiser.sealing_key)
     lake.write_ledger_row(row, load.stem)
     return replace(_from_ledger(row), already_in_lake=False)
 
@@ -225,6 +230,7 @@ class _Counts:
     skipped: int = 0
     masked_cells: int = 0
     masked: list[tuple[str, int]] = field(default_factory=list)
+    ids: dict[str, set[str]] = field(default_factory=dict)
     identities: dict[str, str] = field(default_factory=dict)
     identity_conflicts: set[str] = field(default_factory=set)
 
@@ -238,6 +244,8 @@ class _Counts:
         self.masked_cells += shaped.masked_cells
         noted = [(column, row + before) for column, row in shaped.masked]
         self.masked += noted[: _NOTED_ROWS - len(self.masked)]
+        for kind, texts in shaped.ids.items():
+            self.ids.setdefault(kind, set()).update(texts)
         for patient, identity in shaped.identities.items():
             if not identity or self.identities.setdefault(patient, identity) != identity:
                 self.identity_conflicts.add(patient)
@@ -252,7 +260,7 @@ def _write_rows(
     rejected: pq.ParquetWriter,
     counts: _Counts,
 ) -> None:
-    with _parquet_writer(target, lake_schema(load.feed)) as accepted:
+    with lake_writer(target, lake_schema(load.feed)) as accepted:
         for shaped in _shaped_in_order(load, table, mapping):
             before = counts.add(shaped)
             for writer, rows in ((accepted, shaped.accepted), (rejected, shaped.rejected)):
@@ -264,18 +272,6 @@ def _numbered(rows: pa.Table, before: int) -> pa.Table:
     """Row numbers within the chunk become row numbers within the file."""
     position = rows.schema.get_field_index("source_row")
     return rows.set_column(position, "source_row", pc.add(rows.column(position), before))
-
-
-def _parquet_writer(target: Path, schema: pa.Schema) -> pq.ParquetWriter:
-    texts = [name for name in schema.names if name != "source_row"]
-    return pq.ParquetWriter(
-        target,
-        schema,
-        compression="zstd",
-        use_dictionary=texts,
-        column_encoding={"source_row": "DELTA_BINARY_PACKED"},
-        store_schema=False,
-    )
 
 
 def _mapped_in_order(table: SourceTable, mapping: TableMapping) -> Iterator[FeedRows]:
@@ -317,7 +313,7 @@ def _set_aside(
     kept = lake_file.with_suffix(".kept")
     try:
         start = 0
-        with pq.ParquetFile(lake_file) as opened, _parquet_writer(kept, lake_schema(load.feed)) as writer:
+        with pq.ParquetFile(lake_file) as opened, lake_writer(kept, lake_schema(load.feed)) as writer:
             for group in range(opened.num_row_groups):
                 rows = opened.read_row_group(group)
                 moved = np.zeros(rows.num_rows, np.bool_)

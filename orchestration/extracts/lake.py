@@ -5,6 +5,7 @@ Every file is written under a temporary name in its own folder and renamed, so t
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
@@ -53,9 +54,11 @@ _LEDGER_SCHEMA = pa.schema(
         ("lake_file", pa.string()),
         ("rejected_file", pa.string()),
         ("load_id", pa.string()),
+        ("content_id", pa.string()),
         ("delivery", pa.string()),
         ("source_rows", pa.int64()),
         ("skipped_rows", pa.int64()),
+        ("date_shift_days", pa.int64()),
         ("masked_cells", pa.int64()),
         ("notes", pa.string()),
     ]
@@ -86,9 +89,11 @@ class LedgerRow:
     lake_file: str
     rejected_file: str | None
     load_id: str
+    content_id: str
     delivery: str
     source_rows: int
     skipped_rows: int
+    date_shift_days: int
     masked_cells: int
     notes: str
 
@@ -141,6 +146,10 @@ class Lake:
     def ledger_file(self, feed: str, extract: str, stem: str, load_id: str) -> Path:
         """Where the ledger row of a file lies."""
         return self.root / "ledger" / extract / f"{feed}--{stem}-{load_id[:8]}.parquet"
+
+    def vault_file(self, feed: str, extract: str, stem: str, load_id: str) -> Path:
+        """Where the sealed ids of a file lie."""
+        return self.root / "vault" / feed / extract / f"{stem}-{load_id[:8]}.sealed"
 
     def relative(self, path: Path) -> str:
         """A lake file's path as the ledger and the plan write it."""
@@ -208,6 +217,24 @@ class Lake:
         for path in paths:
             for record in pq.read_table(path, schema=_LEDGER_SCHEMA).to_pylist():
                 yield path, LedgerRow(**record)
+
+
+def load_id_of(content_id: str, key_id: str) -> str:
+    """The id of a load: what was read and how, and under which key."""
+    return hashlib.sha256(f"{content_id}\n{key_id}".encode()).hexdigest()
+
+
+def lake_writer(target: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """A writer of raw lake files: readable by every engine, text dictionary-encoded, rows numbered by difference."""
+    texts = [name for name in schema.names if name != "source_row"]
+    return pq.ParquetWriter(
+        target,
+        schema,
+        compression="zstd",
+        use_dictionary=texts,
+        column_encoding={"source_row": "DELTA_BINARY_PACKED"},
+        store_schema=False,
+    )
 
 
 def delivery_of(load_ids: Iterable[str]) -> str:

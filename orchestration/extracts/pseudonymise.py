@@ -55,6 +55,11 @@ class Pseudonymiser:
         """The first 8 hexadecimal digits of SHA-256 of the key: says which key, not the key."""
         return hashlib.sha256(self._key).hexdigest()[:_KEY_ID_DIGITS]
 
+    @property
+    def sealing_key(self) -> bytes:
+        """A 32-byte key of its own for sealing ids, derived from the pseudonym key."""
+        return hmac.digest(self._key, b"seal:ids", "sha256")
+
     def patient_key(self, patient_id: str) -> str:
         """64 hexadecimal digits for the hospital's patient id (stripped text)."""
         known = self._patients.get(patient_id)

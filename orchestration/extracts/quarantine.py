@@ -43,7 +43,7 @@ def _export(rejected: Path, writer: Lake) -> Path:
     first = next(records)
     feed, extract = first["source_feed"], first["source_extract"]
     content = [*(column.lake_name for column in FEEDS[feed].lake_columns), DELETED.name, "withheld"]
-    target = writer.root / extract / f"{feed}--{first['source_file']}-{rejected.stem[-8:]}.csv"
+    target: Path = writer.root / extract / f"{feed}--{first['source_file']}-{rejected.stem[-8:]}.csv"
     with writer.writing(target) as temporary, temporary.open("w", encoding="utf-8-sig", newline="") as opened:
         rows = csv.DictWriter(opened, [*_EVIDENCE, *content])
         rows.writeheader()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +24,7 @@ from orchestration.extracts.date_shift import shifted
 from orchestration.extracts.delivery import Delivery, SourceFile
 from orchestration.extracts.feeds import DELETED, Column, Feed, Kind, Verb
 from orchestration.extracts.identifiers import MASK, KnownIdentifiers
-from orchestration.extracts.lake import REJECTED_SCHEMA
+from orchestration.extracts.lake import REJECTED_SCHEMA, load_id_of
 from orchestration.extracts.mapping import FeedRows
 from orchestration.extracts.profiles import SourceProfile
 from orchestration.extracts.pseudonymise import Pseudonymiser
@@ -62,11 +62,16 @@ class FileLoad:
         return self.delivery.extract.name
 
     @property
-    def load_id(self) -> str:
-        """Same content, profile, table of the profile and key: same load."""
+    def content_id(self) -> str:
+        """Same content, same profile, same table of it: same rows."""
         table = str(next(at for at, each in enumerate(self.profile.tables) if each is self.source.table))
-        parts = (self.sha256, *self.lookups, self.profile.sha256, self.pseudonymiser.key_id, table)
+        parts = (self.sha256, *self.lookups, self.profile.sha256, table)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    @property
+    def load_id(self) -> str:
+        """The same rows under the same key: the same load."""
+        return load_id_of(self.content_id, self.pseudonymiser.key_id)
 
     @property
     def stem(self) -> str:
@@ -89,6 +94,7 @@ class ShapedRows:
     skipped: int
     masked_cells: int
     masked: tuple[tuple[str, int], ...]
+    ids: Mapping[str, Set[str]] = field(default_factory=dict)
     identities: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -126,6 +132,7 @@ def shape_rows(load: FileLoad, feed_rows: FeedRows) -> ShapedRows:
         skipped=feed_rows.skipped,
         masked_cells=masked_cells,
         masked=tuple(masked),
+        ids=_ids(load.feed, feed_rows.columns),
         identities=_identities(load, feed_rows.columns),
     )
 
@@ -197,10 +204,20 @@ def _after_verb(
         texts = pa.array([_TRUTHS.get(text.casefold(), text) for text in texts.to_pylist()], pa.string())
     kept = with_dictionary(cells, texts)
     if load.profile.date_shift_days and column.kind in {Kind.DATE, Kind.DATETIME}:
-        kept = shifted(kept, source["patient_id"], load.pseudonymiser, load.profile.date_shift_days)
+        patients = source.get("patient_id", empty_column(len(cells)))
+        kept = shifted(kept, patients, load.pseudonymiser, load.profile.date_shift_days)
     if verb is Verb.YEAR:
         kept = with_dictionary(kept, pc.replace_substring_regex(kept.dictionary, _YEAR, r"\1"))
     return kept, hit
+
+
+def _ids(feed: Feed, source: Columns) -> dict[str, set[str]]:
+    """The hospital ids of the chunk by kind, to be sealed for a later key rotation."""
+    ids: dict[str, set[str]] = {}
+    for column in feed.columns:
+        if column.hash_kind and column.name in source:
+            ids.setdefault(column.hash_kind, set()).update(source[column.name].dictionary.to_pylist())
+    return ids
 
 
 def _identities(load: FileLoad, source: Columns) -> dict[str, str]:

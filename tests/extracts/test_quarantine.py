@@ -12,7 +12,9 @@ from .conftest import Night
 
 def test_rejected_rows_are_exported_by_source_file(night: Night) -> None:
     night.deliver(
-        marrow_assessments__csv="patient_id,sampled_on,blast_percent,method\nHOSP-0001,,5,=cmd|' /c calc'!A1\n,2018-01-01,-1.5,@x\n",
+        marrow_assessments__csv=(
+            "patient_id,sampled_on,blast_percent,method\nHOSP-0001,,5,=cmd|' /c calc'!A1\n,2018-01-01,-1.5,@x\n"
+        ),
         follow_ups__csv="patient_id,visited_on\nHOSP-0001\n",
     )
     night.ingest_all()
