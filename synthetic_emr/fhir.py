@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from synthetic_emr.contract import FEEDS, Extract, Row, without_unusable_rows
-from synthetic_emr.reference import REFERENCE_DATE, REFERENCE_SEED, build_reference_extract
+from synthetic_emr.reference import REFERENCE_SEED, build_reference_extract, reference_folder
 
 Resource = dict[str, Any]
 
@@ -54,8 +54,7 @@ def write_fhir_extract(out_dir: Path, *, seed: int = REFERENCE_SEED) -> Path:
     Returns:
         The extract folder.
     """
-    folder = out_dir / REFERENCE_DATE.isoformat()
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = reference_folder(out_dir)
     for resource_type, resources in fhir_resources(build_reference_extract(seed=seed)).items():
         lines = "".join(json.dumps(resource, ensure_ascii=False) + "\n" for resource in resources)
         (folder / f"{resource_type}.ndjson").write_text(lines, encoding="utf-8")

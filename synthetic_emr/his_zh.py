@@ -13,7 +13,7 @@ from pathlib import Path
 
 from synthetic_emr.contract import FEEDS, Row
 from synthetic_emr.files import describe, write_manifest
-from synthetic_emr.reference import REFERENCE_DATE, REFERENCE_SEED, build_reference_extract
+from synthetic_emr.reference import REFERENCE_DATE, REFERENCE_SEED, build_reference_extract, reference_folder
 
 _FILES: Mapping[str, tuple[str, str]] = {
     "patients": ("患者信息", "病案号 性别 出生日期 姓名 身份证号 联系电话 住址"),
@@ -118,8 +118,7 @@ def write_his_zh_extract(out_dir: Path, *, seed: int = REFERENCE_SEED) -> Path:
     Returns:
         The extract folder.
     """
-    folder = out_dir / REFERENCE_DATE.isoformat()
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = reference_folder(out_dir)
     written = []
     for feed, rows in build_reference_extract(seed=seed).items():
         stem, headers = _FILES[feed]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from synthetic_emr.contract import ENDED, FEEDS, HAPPENED, Extract, Row, without_unusable_rows
 from synthetic_emr.files import write_table
-from synthetic_emr.reference import REFERENCE_DATE, REFERENCE_SEED, build_reference_extract
+from synthetic_emr.reference import REFERENCE_DATE, REFERENCE_SEED, build_reference_extract, reference_folder
 
 _TABLES: Mapping[str, str] = {
     "person": "person_id gender_concept_id year_of_birth month_of_birth day_of_birth birth_datetime race_concept_id "
@@ -128,8 +128,7 @@ def write_omop_extract(out_dir: Path, *, seed: int = REFERENCE_SEED) -> Path:
     Returns:
         The extract folder.
     """
-    folder = out_dir / REFERENCE_DATE.isoformat()
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = reference_folder(out_dir)
     for table, rows in omop_tables(build_reference_extract(seed=seed)).items():
         write_table(folder / f"{table}.csv", _TABLES[table].split(), rows)
     return folder

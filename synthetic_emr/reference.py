@@ -61,6 +61,13 @@ def build_reference_extract(
     return extract
 
 
+def reference_folder(out_dir: Path) -> Path:
+    """The folder of the reference extract in a folder of extracts, made if it is missing."""
+    folder = out_dir / REFERENCE_DATE.isoformat()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def write_reference_extract(
     out_dir: Path, *, seed: int = REFERENCE_SEED, formats: str | Mapping[str, str] = "csv"
 ) -> Path:
@@ -77,5 +84,4 @@ def write_reference_extract(
     Raises:
         SyntheticExtractError: unknown feed or format.
     """
-    folder = out_dir / REFERENCE_DATE.isoformat()
-    return write_extract(folder, build_reference_extract(seed=seed), REFERENCE_DATE, formats=formats)
+    return write_extract(reference_folder(out_dir), build_reference_extract(seed=seed), REFERENCE_DATE, formats=formats)

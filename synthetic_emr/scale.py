@@ -18,7 +18,7 @@ from synthetic_emr.contract import FEEDS, Row
 from synthetic_emr.course import Course, stream
 from synthetic_emr.files import SyntheticExtractError, WrittenFile, describe, write_manifest
 from synthetic_emr.labs import BLOOD_BLASTS, HAEMOGLOBIN, LEUKOCYTES, NEUTROPHILS, PLATELETS
-from synthetic_emr.reference import BUILDERS, REFERENCE_DATE, REFERENCE_SEED, courses
+from synthetic_emr.reference import BUILDERS, REFERENCE_DATE, REFERENCE_SEED, courses, reference_folder
 
 PATIENTS_PER_FILE = 100_000
 SCALE_FORMATS = ("parquet", "csv")
@@ -100,8 +100,7 @@ def write_scaled_extract(
         raise SyntheticExtractError("patients, labs per patient and patients per file must be 1 or more")
     if labs_per_patient > _MOST_LABS:
         raise SyntheticExtractError(f"at most {_MOST_LABS} lab rows per patient: there are no more minutes for repeats")
-    folder = out_dir / REFERENCE_DATE.isoformat()
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = reference_folder(out_dir)
     templates = _templates(labs_per_patient, seed)
     order = _Order(folder, patients, patients_per_file, file_format, seed)
     files: list[WrittenFile] = []
