@@ -30,11 +30,21 @@ def run_suite(
     pages: list[tuple[str, Any]] = []
     for name in dict.fromkeys(spec.frame for spec in checks):
         own = [spec for spec in checks if spec.frame == name]
-        judged = [spec for spec in own if not _settle_without_judging(spec, frames[name], results)]
+        frame = _with_categories(frames[name], own)
+        judged = [spec for spec in own if not _settle_without_judging(spec, frame, results)]
         if judged:
-            page = _judge_frame(context, frames[name], judged, results)
+            page = _judge_frame(context, frame, judged, results)
             pages += [(f"{own[0].suite}.{name}", page)] if page is not None else []
     return [results[spec.name] for spec in checks], pages
+
+
+def _with_categories(frame: Frame, checks: Sequence[CheckSpec]) -> Frame:
+    """Return the frame with the columns that choose rows as categories: many checks choose from the same rows."""
+    if frame.rows is None:
+        return frame
+    choosing = {column for spec in checks for column, _ in spec.subset} & set(frame.rows.columns)
+    categories = {column: frame.rows[column].astype(str).astype("category") for column in choosing}
+    return Frame(frame.name, frame.rows.assign(**categories), frame.problem)
 
 
 def _settle_without_judging(spec: CheckSpec, frame: Frame, results: dict[str, CheckResult]) -> bool:
@@ -64,7 +74,7 @@ def _chosen(spec: CheckSpec, rows: pd.DataFrame) -> pd.Series[bool]:
     """Which rows of the frame the check speaks of."""
     chosen = pd.Series(True, index=rows.index)
     for column, value in spec.subset:
-        chosen &= rows[column].astype(str) == value
+        chosen &= rows[column] == value
     return chosen
 
 
