@@ -35,7 +35,7 @@
 
 {#- A feed's current rows: of several versions of a key the newest (extract, then file, then row: a total order), and
     none that its source has deleted. The call to source() tells dbt and Dagster where the rows come from. -#}
-{% macro lake_relation(feed) -%}
+{% macro lake_relation(feed, unique=true) -%}
     {%- do source('raw', feed) -%}
     {%- set plan = lake_plan()['feeds'].get(feed) or {} -%}
     {%- set newest_only -%}
@@ -45,8 +45,9 @@
         ) = 1
     {%- endset -%}
     {%- set not_deleted = "coalesce(lower(deleted), 'false') not in ('true', 't', '1', 'yes', 'y')" -%}
-    {#- A person or an infusion twice would double everything that hangs on it: these two are always made unique. -#}
-    {%- if plan.get('deduplicate') or feed in ('patients', 'cart_infusions') -%}
+    {#- A person or an infusion twice would double everything that hangs on it: these two are always made unique, but for
+        the question whether a person is known at all. -#}
+    {%- if plan.get('deduplicate') or (unique and feed in ('patients', 'cart_infusions')) -%}
         {{ return('(select * from (select * from ' ~ lake_rows(feed) ~ ' ' ~ newest_only ~ ') where ' ~ not_deleted ~ ')') }}
     {%- endif -%}
     {{ return('(select * from ' ~ lake_rows(feed) ~ ' where ' ~ not_deleted ~ ')') }}

@@ -142,5 +142,5 @@
 
 {#- True for a row of a patient whom the patients feed knows; others go to quality.rejected_rows. -#}
 {% macro of_known_patient() -%}
-    patient_key in (select known.patient_key from {{ lake_relation('patients') }} as known)
+    patient_key in (select known.patient_key from {{ lake_relation('patients', unique=false) }} as known)
 {%- endmacro %}

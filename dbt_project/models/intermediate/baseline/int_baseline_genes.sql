@@ -32,6 +32,6 @@ select
     bool_or(is_positive) filter (where covariate = 'other_mutation') as other_mutation,
     string_agg(distinct gene, '; ' order by gene)
         filter (where covariate = 'other_mutation' and is_positive) as other_mutations,
-    list(evidence order by evidence) as evidence
+    list_sort(list(evidence)) as evidence
 from findings
 group by patient_key

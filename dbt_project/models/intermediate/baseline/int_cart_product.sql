@@ -29,6 +29,6 @@ select
     cast(count(*) filter (where course = 1) as integer) as fractions,
     cast(count(distinct course) as integer) as courses,
     bool_or(course = 1 and cells_per_kg is null) as dose_is_incomplete,
-    list(evidence order by evidence) as evidence
+    list_sort(list(evidence)) as evidence
 from infusions
 group by patient_key

@@ -18,7 +18,7 @@ per_patient as (
         patient_key,
         bool_or(ingredient = 'fludarabine') and bool_or(ingredient = 'cyclophosphamide') as flu_cy,
         string_agg(distinct ingredient, ' + ' order by ingredient) as lymphodepletion_drugs,
-        list(evidence order by evidence) as evidence
+        list_sort(list(evidence)) as evidence
     from given
     group by patient_key
 )

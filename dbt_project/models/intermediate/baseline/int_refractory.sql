@@ -7,7 +7,7 @@ with lines as (
         lines.patient_key,
         bool_or(lines.phase = 'induction' and lines.outcome = 'no_remission') as induction_failed,
         bool_or(lines.outcome = 'mrd_persistent') as mrd_persistent,
-        list({{ evidence_struct('lines.') }} order by {{ source_order('lines.') }}) filter (
+        list({{ evidence_struct('lines.') }}) filter (
             where (lines.phase = 'induction' and lines.outcome = 'no_remission') or lines.outcome = 'mrd_persistent'
         ) as evidence
     from {{ ref('stg_emr__prior_therapies') }} as lines
