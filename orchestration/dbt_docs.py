@@ -1,6 +1,6 @@
 """The static dbt docs: dbt's own page with this project's manifest and the columns of tonight's build inside.
 
-`dbt docs generate --static` does the same in a process of its own, which costs as long as a parse and wants the build file.
+`dbt docs generate --static` does the same in a process of its own, which takes as long as a parse.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import dagster as dg
 from analysis_assets.assets import analysis_assets
 from orchestration.checks import expectation_checks
 from orchestration.guarded import guarded_refresh
-from orchestration.nightly import landing_sensor, nightly_job, nightly_schedule
+from orchestration.nightly import landing_sensor, nightly_job, nightly_schedule, outcome_sensors
 from orchestration.progress import progress_logger
 from orchestration.publish import published_warehouse
 from orchestration.quality import night_record
@@ -31,7 +31,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         asset_checks=checks,
         jobs=[job],
         schedules=[nightly_schedule(settings, job)],
-        sensors=[landing_sensor(settings, job)],
+        sensors=[landing_sensor(settings, job), *outcome_sensors(settings, job)],
         loggers={"progress": progress_logger},
         resources={"refresh": guarded_refresh(settings)},
         executor=dg.in_process_executor,

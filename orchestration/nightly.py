@@ -1,7 +1,5 @@
 """When a refresh runs: the nightly schedule and the sensor on newly landed extracts."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import time
@@ -12,11 +10,14 @@ import dagster as dg
 
 from orchestration.extracts import ExtractError, ExtractFolder, discover_extracts
 from orchestration.guarded import JOB_NAME
+from orchestration.operations import note_outcome, send_notice
 from orchestration.raw import EXTRACTS
 from orchestration.settings import Settings
 from orchestration.user_errors import as_failure
+from warehouse import current_version
 
 SETTLE_SECONDS = 120  # an extract without a manifest counts as complete when no file of it changed for this long
+STARTED_BY_COMMAND = {"cart/started_by": "command"}
 _RANGE_START = "dagster/asset_partition_range_start"
 _RANGE_END = "dagster/asset_partition_range_end"
 
@@ -141,6 +142,37 @@ def landing_sensor(settings: Settings, job: dg.UnresolvedAssetJobDefinition) -> 
         return dg.RunRequest(run_key=hash_text(key), tags=run_tags(settings, context.instance))
 
     return landing
+
+
+def outcome_sensors(settings: Settings, job: dg.UnresolvedAssetJobDefinition) -> list[dg.SensorDefinition]:
+    """Return the sensors that tell of failed nights and of the first good one after them.
+
+    Runs that the command started tell by themselves.
+    """
+
+    def tell(context: dg.RunStatusSensorContext, problem: str | None) -> None:
+        if context.dagster_run.tags.get("cart/started_by") == STARTED_BY_COMMAND["cart/started_by"]:
+            return
+        published = current_version(settings.home)
+        notice = note_outcome(settings.home, context.dagster_run.run_id, problem, published.name if published else None)
+        if notice is not None:
+            send_notice(notice, settings.notices)
+
+    @dg.run_failure_sensor(monitored_jobs=[job], name="failure_notice", description="Tells of a failed night.")
+    def failure_notice(context: dg.RunFailureSensorContext) -> None:
+        steps = ", ".join(event.step_key for event in context.get_step_failure_events() if event.step_key)
+        tell(context, f"Failed at {steps or 'the start'}; the step's page in the Dagster UI says why.")
+
+    @dg.run_status_sensor(
+        run_status=dg.DagsterRunStatus.SUCCESS,
+        monitored_jobs=[job],
+        name="recovery_notice",
+        description="Tells of the first good night after a failed one.",
+    )
+    def recovery_notice(context: dg.RunStatusSensorContext) -> None:
+        tell(context, None)
+
+    return [failure_notice, recovery_notice]
 
 
 def hash_text(text: str) -> str:

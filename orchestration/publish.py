@@ -7,7 +7,9 @@ import dagster as dg
 
 from orchestration.code_version import code_version
 from orchestration.dbt_docs import write_dbt_docs
+from orchestration.extracts.quarantine import export_quarantine
 from orchestration.manifest import ensure_manifest
+from orchestration.nightly import remember_deliveries
 from orchestration.operations import audit_facts, record_builds
 from orchestration.ownership import DATA_ENGINEERING
 from orchestration.refresh_context import RefreshContext
@@ -48,6 +50,8 @@ def published_warehouse(upstream: list[dg.AssetKey]) -> dg.AssetsDefinition:
                 memory_limit=refresh.settings.memory_limit,
             )
             record_builds(refresh.home)
+            remember_deliveries(refresh.settings, list(refresh.extracts.values()))
+            export_quarantine(refresh.lake, refresh.home.quarantine, refresh.lake.plan(refresh.pseudonymiser.key_id))
         return dg.MaterializeResult(
             metadata={
                 "version": version.name,

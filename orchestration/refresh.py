@@ -63,9 +63,6 @@ def _run(settings: Settings) -> Outcome:
     result, message = _execute(settings)
     if not result.success:
         return Outcome(FAILED, message, result.run_id)
-    from orchestration.nightly import remember_deliveries
-
-    remember_deliveries(settings, list(context.extracts.values()))
     return Outcome(0, run_id=result.run_id)
 
 
@@ -99,12 +96,12 @@ def _execute(settings: Settings) -> tuple[ExecuteInProcessResult, str]:
 
     from orchestration.definitions import build_definitions
     from orchestration.guarded import JOB_NAME
-    from orchestration.nightly import run_tags
+    from orchestration.nightly import STARTED_BY_COMMAND, run_tags
 
     definitions = build_definitions(settings)
     log = settings.home.logs / "refresh.log"  # dbt's own lines; the terminal gets one line per step
     with log.open("w", encoding="utf-8") as lines, redirect_stdout(lines), dg.DagsterInstance.get() as instance:
-        tags = run_tags(settings, instance)
+        tags = {**run_tags(settings, instance), **STARTED_BY_COMMAND}
         result = definitions.resolve_job_def(JOB_NAME).execute_in_process(
             instance=instance, tags=tags, run_config={"loggers": {"progress": {}}}, raise_on_error=False
         )

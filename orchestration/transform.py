@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from orchestration.table_metadata import describe_tables
 from orchestration.user_errors import as_failure
 from orchestration.warm_up import start_warm_up
 from warehouse import WarehouseHome
+
+# A night that failed twice shows on every mart; one that only ran late does not.
+MARTS_ARE_FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=50), warn_window=timedelta(hours=26))
 
 
 class WarehouseTranslator(DagsterDbtTranslator):
@@ -44,6 +48,8 @@ class WarehouseTranslator(DagsterDbtTranslator):
     def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: Any) -> dg.AssetSpec:
         """Add the lake plan to what staging waits for."""
         spec = super().get_asset_spec(manifest, unique_id, project)
+        if spec.group_name == "marts":
+            spec = spec.replace_attributes(freshness_policy=MARTS_ARE_FRESH)
         reads_lake = any(parent.startswith("source.") for parent in _parents(manifest, unique_id))
         return spec.merge_attributes(deps=[LAKE_PLAN]) if reads_lake else spec
 
