@@ -314,9 +314,9 @@ def _any_pattern(patterns: Iterable[str], stem: str) -> bool:
 
 
 def _pattern(text: str) -> re.Pattern[str]:
-    """A file pattern: `*` stands for anything, `<number>` for digits, every other character for itself."""
+    """A file pattern: `*` stands for anything, `<number>` for up to eight digits, every other character for itself."""
     parts = re.split(r"(\*|<number>)", text)
-    return re.compile("".join({"*": ".*", "<number>": r"\d+"}.get(part, re.escape(part)) for part in parts))
+    return re.compile("".join({"*": ".*", "<number>": r"\d{1,8}"}.get(part, re.escape(part)) for part in parts))
 
 
 def _compiled(expression: str) -> str:

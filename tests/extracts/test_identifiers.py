@@ -138,3 +138,13 @@ def test_quarantined_content_is_pseudonymised_json(night: Night) -> None:
     content = json.loads(row["content"])
     assert content["cause_of_death"] == f"asked {MASK}"
     assert content["patient_key"] == night.pseudonymiser.patient_key("HOSP-0001")
+
+
+def test_an_identifier_in_a_file_name_is_masked(night: Night) -> None:
+    content = "patient_id,sampled_on\nHOSP-0001,2018-01-01\n,2018-01-02\n"
+    night.write("2018-07-30", "marrow_assessments-13800138.csv", content)
+    night.deliver(patients__csv=PATIENTS.replace("13800138001", "13800138"))
+    (result,) = night.ingest_all()["marrow_assessments"].files
+    assert result.file == "marrow_assessments-masked.csv"
+    assert b"13800138" not in night.lake_bytes()
+    assert night.rejected_rows()[0]["source_file"] == "marrow_assessments-masked.csv"
