@@ -125,7 +125,7 @@ def _survival_plots(frames: Frames, study: Study, synthetic: bool) -> Iterator[P
     from analysis_assets.figures import cumulative_incidence as incidence
 
     for endpoint in study.models.survival.endpoints:
-        yield _survival_plot(frames, endpoint, "", "", synthetic)
+        yield _survival_plot(frames, study, endpoint, "", synthetic)
     yield Plot(
         "cumulative_incidence",
         "Relapse and death without relapse",
@@ -135,13 +135,16 @@ def _survival_plots(frames: Frames, study: Study, synthetic: bool) -> Iterator[P
     )
     for endpoint in study.models.survival.endpoints:
         for factor in study.models.survival.factors:
-            yield _survival_plot(frames, endpoint, factor, study.covariate(factor).label, synthetic)
+            yield _survival_plot(frames, study, endpoint, factor, synthetic)
 
 
-def _survival_plot(frames: Frames, endpoint: str, factor: str, label: str, synthetic: bool) -> Plot:
+def _survival_plot(frames: Frames, study: Study, endpoint: str, factor: str, synthetic: bool) -> Plot:
     from analysis_assets.figures import survival_curves
 
+    label = study.covariate(factor).label if factor else ""
     arguments: dict[str, Any] = {"endpoint": endpoint, "factor": factor, "factor_label": label}
+    if factor and after_time_zero(study, factor):
+        arguments["note"] = survival_curves.IMMORTAL_TIME_NOTE
     tables = (frames["km_curves"], frames["km_summary"], frames["logrank_tests"])
     return Plot(
         "_".join(part for part in ("km", endpoint.lower(), factor) if part),
@@ -150,6 +153,13 @@ def _survival_plot(frames: Frames, endpoint: str, factor: str, label: str, synth
         lambda: survival_curves.kaplan_meier_figure(*tables, **arguments, synthetic=synthetic),
         lambda: survival_curves.kaplan_meier_text(*tables, **arguments),
     )
+
+
+def after_time_zero(study: Study, factor: str) -> bool:
+    """True for a covariate that becomes known only after the infusion, so that its naive curves flatter it."""
+    from analysis_assets.inputs import COLUMNS_AFTER_TIME_ZERO
+
+    return study.covariate(factor).column in COLUMNS_AFTER_TIME_ZERO
 
 
 def _model_plots(frames: Frames, study: Study, synthetic: bool) -> Iterator[Plot]:

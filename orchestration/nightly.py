@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from orchestration.extracts import ExtractError, ExtractFolder, discover_extracts
 from orchestration.guarded import JOB_NAME
@@ -22,7 +23,7 @@ _RANGE_START = "dagster/asset_partition_range_start"
 _RANGE_END = "dagster/asset_partition_range_end"
 
 
-def nightly_job(settings: Settings) -> dg.UnresolvedAssetJobDefinition:
+def nightly_job(settings: Settings) -> UnresolvedAssetJobDefinition:
     """Return the job that refreshes everything in one process: DuckDB has one writer, processes start slowly."""
     return dg.define_asset_job(
         JOB_NAME,
@@ -100,7 +101,7 @@ def run_tags(settings: Settings, instance: dg.DagsterInstance) -> dict[str, str]
     return {_RANGE_START: first, _RANGE_END: last, "cart/extracts": f"{first}..{last}" if first != last else first}
 
 
-def nightly_schedule(settings: Settings, job: dg.UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
+def nightly_schedule(settings: Settings, job: UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
     """Return the schedule; cron and time zone come from the settings."""
 
     @dg.schedule(
@@ -117,7 +118,7 @@ def nightly_schedule(settings: Settings, job: dg.UnresolvedAssetJobDefinition) -
     return nightly_refresh
 
 
-def landing_sensor(settings: Settings, job: dg.UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
+def landing_sensor(settings: Settings, job: UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
     """Return the sensor that starts a refresh when a new or changed extract is complete."""
 
     @dg.sensor(
@@ -144,7 +145,7 @@ def landing_sensor(settings: Settings, job: dg.UnresolvedAssetJobDefinition) -> 
     return landing
 
 
-def outcome_sensors(settings: Settings, job: dg.UnresolvedAssetJobDefinition) -> list[dg.SensorDefinition]:
+def outcome_sensors(settings: Settings, job: UnresolvedAssetJobDefinition) -> list[dg.SensorDefinition]:
     """Return the sensors that tell of failed nights and of the first good one after them.
 
     Runs that the command started tell by themselves.
