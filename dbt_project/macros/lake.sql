@@ -34,21 +34,50 @@
 {%- endmacro %}
 
 {#- A feed's current rows: of several versions of a key the newest (extract, then file, then row: a total order), and
-    none that its source has deleted. The call to source() tells dbt and Dagster where the rows come from. -#}
+    none that its source has deleted. The call to source() tells dbt and Dagster where the rows come from.
+
+    People and infusions are made unique always, for a double one would double everything that hangs on it (`unique`;
+    not needed to ask whether a person is known at all). Other feeds need it only where the plan holds several extracts;
+    then the rows are compared with the keys of the later extracts alone, so that a night's small delta on a hundred
+    million rows costs a small join and no sort. -#}
 {% macro lake_relation(feed, unique=true) -%}
     {%- do source('raw', feed) -%}
     {%- set plan = lake_plan()['feeds'].get(feed) or {} -%}
-    {%- set newest_only -%}
-        qualify row_number() over (
-            partition by {{ feed_contract(feed)['key'] | join(', ') }}
-            order by source_extract desc, source_file desc, source_row desc
-        ) = 1
-    {%- endset -%}
+    {%- set later = later_files(plan.get('files') or []) -%}
+    {%- set keys = feed_contract(feed)['key'] -%}
     {%- set not_deleted = "coalesce(lower(deleted), 'false') not in ('true', 't', '1', 'yes', 'y')" -%}
-    {#- A person or an infusion twice would double everything that hangs on it: these two are always made unique, but for
-        the question whether a person is known at all. -#}
-    {%- if plan.get('deduplicate') or (unique and feed in ('patients', 'cart_infusions')) -%}
-        {{ return('(select * from (select * from ' ~ lake_rows(feed) ~ ' ' ~ newest_only ~ ') where ' ~ not_deleted ~ ')') }}
+    {%- if unique and feed in ('patients', 'cart_infusions') or plan.get('deduplicate') and not later -%}
+        {%- set rows -%}
+            (select * from {{ lake_rows(feed) }}
+            qualify row_number() over (
+                partition by {{ keys | join(', ') }}
+                order by source_extract desc, source_file desc, source_row desc
+            ) = 1)
+        {%- endset -%}
+    {%- elif plan.get('deduplicate') -%}
+        {%- set rows -%}
+            (select stored.* from {{ lake_rows(feed) }} as stored
+            left join (
+                select {{ keys | join(', ') }}, max(row(source_extract, source_file, source_row)) as newest
+                from {{ lake_parquet(later) }}
+                group by {{ keys | join(', ') }}
+            ) as later
+                on {% for key in keys %}stored.{{ key }} = later.{{ key }}{{ ' and ' if not loop.last }}{% endfor %}
+            where later.newest is null
+                or later.newest = row(stored.source_extract, stored.source_file, stored.source_row))
+        {%- endset -%}
+    {%- else -%}
+        {%- set rows = lake_rows(feed) -%}
     {%- endif -%}
-    {{ return('(select * from ' ~ lake_rows(feed) ~ ' where ' ~ not_deleted ~ ')') }}
+    {{ return('(select * from ' ~ rows ~ ' where ' ~ not_deleted ~ ')') }}
+{%- endmacro %}
+
+{#- Of a feed's files (raw/<feed>/<extract>/<file>) those of later extracts than the oldest among them. -#}
+{% macro later_files(files) -%}
+    {%- set extracts = [] -%}
+    {%- for file in files -%}{%- do extracts.append(file.split('/')[2]) -%}{%- endfor -%}
+    {%- set oldest = extracts | sort | first -%}
+    {%- set later = [] -%}
+    {%- for file in files if file.split('/')[2] != oldest -%}{%- do later.append(file) -%}{%- endfor -%}
+    {{ return(later) }}
 {%- endmacro %}
