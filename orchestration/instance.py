@@ -22,5 +22,13 @@ def prepare_environment(settings: Settings) -> Path:
     with (home / "dagster.yaml").open("w", encoding="utf-8") as file:
         yaml.dump(content, file)
     os.environ["DAGSTER_HOME"] = str(home)
+    _find_house_from_anywhere()
     os.environ.update(settings.dbt_environment())
     return home
+
+
+def _find_house_from_anywhere() -> None:
+    """Dagster's servers load the run storage named in dagster.yaml from processes that don't start in the checkout."""
+    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    if str(ROOT) not in paths:
+        os.environ["PYTHONPATH"] = os.pathsep.join(path for path in (str(ROOT), *paths) if path)
