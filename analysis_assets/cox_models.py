@@ -16,6 +16,7 @@ from analysis_assets.protocols import Covariate, Inputs, NotComputableError, Swi
 from analysis_assets.samples import cox_sample, require_contrast, require_outcome
 from analysis_assets.selection_steps import Selected, selected_cox
 from analysis_assets.separation import Separation, cox_separation
+from analysis_assets.shared_samples import shared_samples
 from analysis_assets.time_dependent import LANDMARK_DAYS, counting_process, landmark
 from analysis_assets.warnings_of_models import (
     IMMORTAL_TIME,
@@ -86,6 +87,7 @@ def cox_models(inputs: Inputs, study: Study) -> pd.DataFrame:
     for each covariate known only after time zero ``landmark_60d``, ``landmark_100d`` and ``time_dependent``. A model
     that can't be fitted is a row without figures whose ``note`` says why.
     """
+    inputs = shared_samples(inputs, study)
     rules = convention(study.conventions)
     rows: list[Row] = []
     for endpoint in study.models.cox.endpoints:

@@ -23,6 +23,7 @@ from analysis_assets.protocols import (
     TimeToEvent,
 )
 from analysis_assets.samples import require_contrast, require_outcome
+from analysis_assets.shared_samples import shared_samples
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,6 +60,7 @@ def cumulative_incidence(inputs: Inputs, study: Study) -> pd.DataFrame:
 
     Incidence is 0 before the first row. An endpoint without patients has no rows; ``model_diagnostics`` says why.
     """
+    inputs = shared_samples(inputs, study)
     rows: list[Row] = []
     for endpoint in COMPETING_ENDPOINTS:
         for factor in ("", *study.models.survival.factors):

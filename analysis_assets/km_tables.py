@@ -20,6 +20,7 @@ from analysis_assets.protocols import (
     LevelArray,
     NotComputableError,
 )
+from analysis_assets.shared_samples import shared_samples
 from analysis_assets.survival import (
     SurvivalCurve,
     kaplan_meier,
@@ -175,6 +176,7 @@ def km_curves(inputs: Inputs, study: Study) -> pd.DataFrame:
     S(t) is 1 before the first row. ``n_at_risk`` counts patients just before the time. An endpoint or level without
     patients has no rows; ``km_summary`` says why.
     """
+    inputs = shared_samples(inputs, study)
     rules = convention(study.conventions)
     rows: list[Row] = []
     for groups in _all_groups(inputs, study):
@@ -211,6 +213,7 @@ def km_summary(inputs: Inputs, study: Study) -> pd.DataFrame:
     of rows, told apart by ``ci_method``: the plain median with its range (under the study's convention alone) and the
     reverse Kaplan-Meier median. A median or limit that is not reached is NULL.
     """
+    inputs = shared_samples(inputs, study)
     loaded = list(_all_groups(inputs, study))
     follow_up = _FollowUp.load(inputs)
     primary = study.conventions
@@ -330,6 +333,7 @@ def km_landmarks(inputs: Inputs, study: Study) -> pd.DataFrame:
     group there is no estimate: ``survival`` is NULL and ``note`` says so. ``n_at_risk`` counts patients followed to
     the month.
     """
+    inputs = shared_samples(inputs, study)
     loaded = list(_all_groups(inputs, study))
     frames = []
     for rules in ordered_conventions(study.conventions):
@@ -368,6 +372,7 @@ def _past_follow_up(curve: SurvivalCurve) -> str:
 
 def logrank_tests(inputs: Inputs, study: Study) -> pd.DataFrame:
     """Return one row per endpoint and factor: unweighted log-rank test over both levels."""
+    inputs = shared_samples(inputs, study)
     rules = convention(study.conventions)
     rows = [_logrank_row(groups) for groups in _all_groups(inputs, study, whole_cohort=False)]
     return table(rows, LOGRANK_COLUMNS, rules.name)

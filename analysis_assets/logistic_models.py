@@ -16,6 +16,7 @@ from analysis_assets.protocols import Covariate, Inputs, NotComputableError
 from analysis_assets.samples import logistic_sample, require_contrast, require_outcome
 from analysis_assets.selection_steps import Selected, selected_logistic
 from analysis_assets.separation import logistic_separation
+from analysis_assets.shared_samples import shared_samples
 from analysis_assets.warnings_of_models import (
     IMMORTAL_TIME,
     IMMORTAL_TIME_TEXT,
@@ -74,6 +75,7 @@ def logistic_models(inputs: Inputs, study: Study) -> pd.DataFrame:
     estimate; the columns ``spss_*`` and the note hold what SPSS prints for it. What can't be fitted is a row with a
     note.
     """
+    inputs = shared_samples(inputs, study)
     rows: list[Row] = []
     for outcome in study.models.logistic.endpoints:
         univariate = [

@@ -16,6 +16,7 @@ from analysis_assets.protocols import Covariate, Inputs, NotComputableError
 from analysis_assets.samples import cox_sample, logistic_sample, require_contrast, require_outcome
 from analysis_assets.selection_steps import selected_cox, selected_logistic
 from analysis_assets.separation import Separation, logistic_separation
+from analysis_assets.shared_samples import shared_samples
 from analysis_assets.warnings_of_models import low_events_text, too_few_events
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def model_diagnostics(inputs: Inputs, study: Study) -> pd.DataFrame:
     ``separation``: one row per term without a finite maximum likelihood estimate. ``score``, ``likelihood_ratio``,
     ``wald``: tests of the whole selected model. ``gray_test`` and ``fine_gray``: competing risks by factor.
     """
+    inputs = shared_samples(inputs, study)
     rules = convention(study.conventions)
     rows: list[Row] = []
     for endpoint in study.models.cox.endpoints:

@@ -14,6 +14,7 @@ from analysis_assets.logistic import LogisticSample
 from analysis_assets.protocols import Covariate, Inputs, NotComputableError
 from analysis_assets.samples import cox_sample, logistic_sample, require_outcome, usable_candidates
 from analysis_assets.selection import CoxFamily, Family, LogisticFamily, Selection, Step, forward_conditional
+from analysis_assets.shared_samples import shared_samples
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,6 +132,7 @@ def selection_steps(inputs: Inputs, study: Study) -> pd.DataFrame:
     ``stop`` names the best candidate left outside, with its score test. A selection that could not begin is one row
     with action ``stop``, step 0 and the reason.
     """
+    inputs = shared_samples(inputs, study)
     rows: list[Row] = []
     for endpoint in study.models.cox.endpoints:
         rows.extend(_rows(endpoint, COX, selected_cox(inputs, study, endpoint)))

@@ -341,8 +341,8 @@ def test_reasons_are_told_in_words() -> None:
     assert wbc["estimator"] == "firth"
     assert "is infinity" in wbc["note"]
     assert 0 < wbc["ci_low"] < wbc["hazard_ratio"] < wbc["ci_high"] < math.inf
-    logistic = logistic_models(inputs, study).set_index(["outcome", "term"])["note"]
-    assert logistic["CR", "wbc"] == "all 8 patients have the outcome"
+    everyone = one(logistic_models(inputs, study), outcome="CR", model="univariate", term="wbc")
+    assert everyone["note"] == "all 8 patients have the outcome"
     steps = selection_steps(inputs, study)
     never = one(steps, outcome="OS", model_family="cox")
     assert (never["step"], never["action"]) == (0, "stop")
