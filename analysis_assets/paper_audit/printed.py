@@ -10,9 +10,10 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 TOLERANCE = 1e-9
 LONG_COLUMNS = ("table", "row", "item", "level", "statistic", "value", "value_num")
@@ -83,7 +84,7 @@ def printed_interval(text: str, statistic: str = "", decimals: int | None = None
 
 
 def _plain(value: object) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)) or value is pd.NA:
+    if value is None or (isinstance(value, float) and math.isnan(value)) or str(value) == "<NA>":
         return ""
     if isinstance(value, float):
         return f"{value:.10g}"

@@ -1,0 +1,186 @@
+"""One self-contained page: tables, figures and evidence put together; nothing is fetched when it is opened."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from analysis_assets.tables import DisplayTable, to_html
+
+if TYPE_CHECKING:
+    from analysis_assets.gallery import DrawnFigure
+    from analysis_assets.report.changes import Changes, HeadlineChange
+
+TEMPLATES: Final = Path(__file__).parent / "templates"
+
+
+@dataclass
+class Section:
+    """A part of the page: blocks of finished HTML under a heading."""
+
+    name: str
+    title: str
+    lead: str = ""
+    blocks: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A headline number: label, value that opens its evidence, a line below."""
+
+    label: str
+    value: str
+    evidence: int | None
+    more: str = ""
+    bad: bool = False
+
+
+def tiles_html(tiles: Iterable[Tile]) -> str:
+    """Headline numbers as a description list."""
+    parts = []
+    for tile in tiles:
+        value = escape(tile.value)
+        if tile.evidence is not None:
+            value = f'<button type="button" class="ev" data-e="{tile.evidence}" aria-haspopup="dialog">{value}</button>'
+        more = f'<dd class="more">{escape(tile.more)}</dd>' if tile.more else ""
+        kind = "tile bad" if tile.bad else "tile"
+        parts.append(f'<div class="{kind}"><dt>{escape(tile.label)}</dt><dd class="value">{value}</dd>{more}</div>')
+    return f'<dl class="tiles">{"".join(parts)}</dl>'
+
+
+def table_html(table: DisplayTable, *, heading: bool = True) -> str:
+    """A table in its card, with its query and its files."""
+    title = escape(table.title)
+    top = f'<h3 id="t-{table.name}">{title}</h3>' if heading else f'<h3 id="t-{table.name}" hidden>{title}</h3>'
+    if not table.rows:
+        return f'<div class="card">{top}<p>{escape(table.empty)}</p></div>'
+    files = "".join(
+        f'<a href="tables/{table.name}.{kind}" download>{kind.upper()}</a>' for kind in ("csv", "docx")
+    )
+    sql = f'<details class="sql"><summary>Query of this table</summary><pre>{escape(table.sql)}</pre></details>'
+    return (
+        f'<div class="card">{top}<div class="scroll" role="region" aria-labelledby="t-{table.name}" tabindex="0">'
+        f'{to_html(table)}</div><p class="downloads">{files}</p>{sql if table.sql else ""}</div>'
+    )
+
+
+def folded(title: str, blocks: Iterable[str]) -> str:
+    """Blocks that open on demand."""
+    inside = "\n".join(blocks)
+    return f'<details class="group"><summary>{escape(title)}</summary><div class="inside">{inside}</div></details>'
+
+
+def paragraph(text: str) -> str:
+    """A paragraph in a card."""
+    return f'<div class="card"><p>{escape(text)}</p></div>'
+
+
+# --- figures -------------------------------------------------------------------------------------------------------
+
+
+def figure_html(figure: DrawnFigure, folder: Path) -> str:
+    """A figure inlined as an SVG image with its alternative text."""
+    svg = small_svg((folder / figure.svg).read_text(encoding="utf-8"))
+    width, height = _svg_size(svg)
+    files = "".join(
+        f'<a href="figures/{name}" download>{kind}</a>' for name, kind in ((figure.svg, "SVG"), (figure.png, "PNG"))
+    )
+    return (
+        f'<figure class="card" id="fig-{escape(figure.name)}"><img src="{data_uri(svg)}" width="{width}" height="{height}" '
+        f'alt="{escape(figure.alternative_text, quote=True)}"><figcaption><strong>{escape(figure.title)}.</strong> '
+        f'{escape(figure.alternative_text)}<span class="downloads">{files}</span></figcaption></figure>'
+    )
+
+
+def small_svg(svg: str) -> str:
+    """The drawing without prolog, metadata and the digits of its paths that no eye sees."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r' d="[^"]*"', lambda match: re.sub(r"(\.\d{2})\d+", r"\1", " ".join(match.group().split())), svg)
+    svg = svg.replace("\n", " ")
+    return re.sub(r"\s{2,}", " ", re.sub(r">\s+<", "><", svg)).strip()
+
+
+def data_uri(svg: str) -> str:
+    """The drawing as a data address inside a double-quoted attribute; only what would end or change it is escaped."""
+    quoted = svg.replace("'", "&apos;").replace('"', "'")
+    return "data:image/svg+xml," + quoted.replace("%", "%25").replace("#", "%23").replace("&", "&amp;")
+
+
+def _svg_size(svg: str) -> tuple[int, int]:
+    found = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
+    return (round(float(found.group(1))), round(float(found.group(2)))) if found else (640, 480)
+
+
+# --- what changed ----------------------------------------------------------------------------------------------------
+
+
+def changes_html(changes: Changes) -> list[str]:
+    """What moved since the last published night."""
+    if changes.remark:
+        return [paragraph(changes.remark)]
+    since = f" since the night of {changes.previous_run}" if changes.previous_run else ""
+    if not changes.changed:
+        return [paragraph(f"No headline number and no patient's outcome changed{since}.")]
+    still = len(changes.headlines) - len(changes.changed)
+    blocks = [_change_html(headline) for headline in changes.changed]
+    blocks.append(paragraph(f"{still} other headline numbers are as they were{since}."))
+    return blocks
+
+
+def _change_html(headline: HeadlineChange) -> str:
+    top = (
+        f'<div class="change"><span class="label">{escape(headline.label)}</span><span>{escape(headline.before)}</span>'
+        f'<span class="arrow" aria-label="is now">→</span><strong>{escape(headline.now)}</strong></div>'
+    )
+    if not headline.n_moved:
+        return f'<div class="card">{top}</div>'
+    listed = "".join(
+        f'<details class="traced"><summary><span class="key">{escape(move.patient_key[:12])}…</span> '
+        f"{escape(move.before)} → {escape(move.now)}</summary>"
+        f'<p class="key">{escape(move.patient_key)}</p><ul>{"".join(f"<li>{escape(row)}</li>" for row in move.source_rows)}</ul></details>'
+        for move in headline.moves
+    )
+    cut = ""
+    if len(headline.moves) < headline.n_moved:
+        cut = f"<p>The first {len(headline.moves)} of {headline.n_moved} patients by key.</p>"
+    return (
+        f'<div class="card">{top}<details><summary>{headline.n_moved} patients moved</summary>{cut}{listed}</details></div>'
+    )
+
+
+# --- the page --------------------------------------------------------------------------------------------------------
+
+
+def render(
+    *, title: str, facts: Sequence[tuple[str, str]], sections: Sequence[Section], evidence: dict[str, Any],
+    synthetic: bool, footer: str,
+) -> str:  # fmt: skip
+    """The whole page as text."""
+    from jinja2 import Environment, FileSystemLoader, select_autoescape
+    from markupsafe import Markup
+
+    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=select_autoescape(default=True))
+    css = (TEMPLATES / "report.css").read_text(encoding="utf-8")
+    script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
+    # `<` never stands in the data, so nothing in it can end the script element
+    data = json.dumps(evidence, ensure_ascii=False, separators=(",", ":"), default=str).replace("<", "\\u003c")
+    page = environment.get_template("report.html.j2").render(
+        title=title,
+        facts=facts,
+        sections=[
+            {"name": s.name, "title": s.title, "lead": s.lead, "blocks": [Markup(b) for b in s.blocks]}  # noqa: S704
+            for s in sections
+        ],
+        css=Markup(css),  # noqa: S704 - our own file
+        script=Markup(script),  # noqa: S704 - our own file
+        evidence=Markup(data),  # noqa: S704 - escaped above
+        synthetic=synthetic,
+        footer=footer,
+    )
+    return page

@@ -1,0 +1,205 @@
+"""Every query of the report, in one place. Reads marts, analysis and quality; writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+PATIENT_SOURCES: Final = {
+    "patients": "marts.patients as p",
+    "outcomes": "marts.outcomes as o inner join marts.patients as p using (patient_key)",
+    "adverse_events": "marts.adverse_events as a inner join marts.patients as p using (patient_key)",
+}
+"""Marts that a number's patients come from; every one has the patient as `p`."""
+
+BUILD: Final = "select * from quality.build"
+EXTRACTS: Final = """
+select feed, extract, file, mode, source_system, rows, accepted, rejected
+from quality.extracts order by feed, extract, file
+"""
+CHECKS_BY_SUITE: Final = """
+select
+    suite, severity,
+    count(*) filter (where status = 'passed') as passed,
+    count(*) filter (where status = 'failed') as failed,
+    count(*) filter (where status = 'not_applicable') as not_applicable,
+    count(*) filter (where status not in ('passed', 'failed', 'not_applicable')) as errors
+from checks group by suite, severity order by suite, severity
+"""
+CHECKS_NOT_PASSED: Final = """
+select suite, "check" as check_name, severity, status, failing_rows
+from checks where status <> 'passed' order by status, severity, suite, check_name
+"""
+CHECKS_WITH_STATUS: Final = """
+create or replace temp view checks as
+select * from quality.check_results
+"""
+CHECKS_WITHOUT_STATUS: Final = """
+create or replace temp view checks as
+select *, if(passed, 'passed', 'failed') as status from quality.check_results
+"""
+REJECTED_ROWS: Final = """
+select feed, reason, count(*) as n, min(file || ' row ' || "row") as example
+from quality.rejected_rows group by feed, reason order by n desc, feed, reason limit 50
+"""
+REJECTED_VALUES: Final = """
+select feed, "column" as column_name, reason, count(*) as n, min(file || ' row ' || "row") as example
+from quality.rejected_values group by feed, column_name, reason order by n desc, feed, column_name, reason limit 50
+"""
+IGNORED_ROWS: Final = """
+select feed, dated_by, sum(rows_ignored) as n, min(first_day) as first_day, max(last_day) as last_day
+from quality.ignored_rows group by feed, dated_by order by feed, dated_by
+"""
+OUTCOME_TRACE: Final = """
+select
+    patient_key,
+    concat_ws(
+        ' · ',
+        if(kind = 'binary', if(achieved, 'achieved', 'not achieved'), if(event, 'event', 'censored')),
+        event_kind, event_date, if(time_days is null, null, 'day ' || time_days), reason
+    ) as said,
+    evidence
+from marts.outcomes
+where endpoint = ? and patient_key in (select unnest(?))
+order by patient_key
+"""
+ADVERSE_EVENT_TRACE: Final = """
+select
+    patient_key,
+    concat_ws(
+        ' · ', if(worst_grade is null, 'no grade', 'worst grade ' || worst_grade), grading_scale,
+        if(first_study_day is null, null, 'from day ' || first_study_day)
+    ) as said,
+    evidence
+from marts.adverse_events
+where phase = ? and term = ? and patient_key in (select unnest(?))
+order by patient_key
+"""
+
+
+def table_exists(schema: str, table: str) -> str:
+    """Query that returns a row when the table or view is there."""
+    return f"select 1 from information_schema.tables where table_schema = '{schema}' and table_name = '{table}'"
+
+
+def columns_of(schema: str, table: str) -> str:
+    """Query for names and types of a table's columns."""
+    return (
+        "select column_name, data_type from information_schema.columns "
+        f"where table_schema = '{schema}' and table_name = '{table}' order by ordinal_position"
+    )
+
+
+def analysis_table(name: str) -> str:
+    """Query for a whole analysis table."""
+    return f"select * from analysis.{name}"
+
+
+def analysis_row(name: str, **keys: object) -> str:
+    """Query for the row of an analysis table that holds a number."""
+    conditions = " and ".join(_equals(column, value) for column, value in keys.items())
+    return f"select * from analysis.{name} where {conditions}"
+
+
+def _equals(column: str, value: object) -> str:
+    if value is None or value != value:
+        return f"{column} is null"
+    if isinstance(value, str):
+        return f"{column} = {text(value)}"
+    return f"{column} = {value}"
+
+
+def text(value: str) -> str:
+    """A text literal."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def name(column: str) -> str:
+    """A quoted column name."""
+    return '"' + column.replace('"', '""') + '"'
+
+
+def patients_of(source: str, condition: str) -> str:
+    """Query for the patients that fulfil a condition."""
+    return f"select patient_key from {PATIENT_SOURCES[source]} where {condition} order by patient_key"
+
+
+def patient_flags(source: str, within: str, conditions: Sequence[str], most: int) -> str:
+    """Query for the first `most` patients by key, with one column per condition that says whether it holds."""
+    flags = ", ".join(f"coalesce(({condition or 'true'}), false)" for condition in conditions)
+    return (
+        f"select patient_key, {flags} from {PATIENT_SOURCES[source]} where {within or 'true'} "
+        f"order by patient_key limit {most}"
+    )
+
+
+def patient_counts(source: str, within: str, conditions: Sequence[str]) -> str:
+    """Query for the number of patients that fulfil each condition, one column each."""
+    counted = ", ".join(f"count(*) filter (where {condition or 'true'})" for condition in conditions)
+    return f"select {counted} from {PATIENT_SOURCES[source]} where {within or 'true'}"
+
+
+# --- last night against this one -----------------------------------------------------------------------------------
+
+ATTACH_PREVIOUS: Final = "attach '{path}' as previous (read_only)"
+DETACH_PREVIOUS: Final = "detach previous"
+PREVIOUS_TABLES: Final = """
+select schema_name || '.' || table_name from duckdb_tables() where database_name = 'previous'
+"""
+PREVIOUS_BUILD: Final = "select * from previous.quality.build"
+CHANGED_HEADLINES: Final = """
+select now.endpoint, before.n as n_before, before.n_total as total_before, now.n as n_now, now.n_total as total_now
+from analysis.response_rates as now
+left join previous.analysis.response_rates as before
+    on before.endpoint = now.endpoint and before.ci_method = now.ci_method
+where now.ci_method = 'clopper_pearson'
+order by now.endpoint
+"""
+CHANGED_MEDIANS: Final = """
+select
+    now.endpoint, before.median_months as before, now.median_months as now,
+    before.n_events as events_before, now.n_events as events_now
+from analysis.km_summary as now
+left join previous.analysis.km_summary as before
+    on before.endpoint = now.endpoint and before.factor = now.factor and before.level = now.level
+    and before.ci_method = now.ci_method
+where now.factor = '' and now.is_primary
+order by now.endpoint
+"""
+_SAID: Final = """
+    concat_ws(
+        ' · ', if(kind = 'binary', if(achieved, 'achieved', 'not achieved'), if(event, 'event', 'censored')),
+        event_kind, event_date, if(time_days is null, null, 'day ' || time_days)
+    )
+"""
+MOVED_OUTCOMES: Final = f"""
+with now as (
+    select patient_key, endpoint, {_SAID} as said from marts.outcomes
+),
+before as (
+    select patient_key, endpoint, {_SAID} as said from previous.marts.outcomes
+),
+moved as (
+    select
+        coalesce(now.endpoint, before.endpoint) as endpoint,
+        coalesce(now.patient_key, before.patient_key) as patient_key,
+        before.said as said_before, now.said as said_now
+    from now
+    full join before on before.patient_key = now.patient_key and before.endpoint = now.endpoint
+    where before.said is distinct from now.said
+),
+listed as (
+    select *, count(*) over (partition by endpoint) as n_moved
+    from moved
+    qualify row_number() over (partition by endpoint order by patient_key) <= ?
+)
+select
+    listed.endpoint, listed.patient_key, listed.said_before, listed.said_now, listed.n_moved,
+    coalesce(latest.evidence, earlier.evidence) as evidence
+from listed
+left join marts.outcomes as latest
+    on latest.patient_key = listed.patient_key and latest.endpoint = listed.endpoint
+left join previous.marts.outcomes as earlier
+    on earlier.patient_key = listed.patient_key and earlier.endpoint = listed.endpoint
+order by listed.endpoint, listed.patient_key
+"""

@@ -1,0 +1,210 @@
+"""Tables about the figures rather than from them: the paper's audit, checks, deliveries, rejected and ignored rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from analysis_assets.report import queries
+from analysis_assets.report.context import Record, ReportContext
+from analysis_assets.report.evidence import Evidence, EvidenceBook
+from analysis_assets.tables import Cell, Column, DisplayTable, Row, number_text
+
+VERDICTS = ("reproduced", "misprint", "differs", "not_computable")
+VERDICT_NAMES = {
+    "reproduced": "Reproduced", "misprint": "Misprint in the paper", "differs": "Differs",
+    "not_computable": "Not computable",
+}  # fmt: skip
+
+
+def _table_name(source: str) -> str:
+    return source.replace("text_figures", "Text").replace("_", " ").replace("table", "Table ")
+
+
+def comparison_counts(context: ReportContext) -> Counter[str]:
+    """How many printed figures got each verdict."""
+    return Counter(str(r["verdict"]) for r in context.table("published_comparison"))
+
+
+def comparison_summary(context: ReportContext, book: EvidenceBook) -> DisplayTable:
+    """Verdicts by table of the paper."""
+    table = DisplayTable(
+        "published_comparison_summary", "Printed and computed figures, by table of the paper",
+        tuple(Column(VERDICT_NAMES[v]) for v in VERDICTS), heading="Table",
+        remarks=("Reproduced: the unrounded figure lies within half a unit of the last printed digit. "
+                 "Misprint: it does not, and the paper contradicts itself there.",),
+        sql=queries.analysis_table("published_comparison"),
+    )  # fmt: skip
+    by_table: dict[str, Counter[str]] = {}
+    for record in context.table("published_comparison"):
+        by_table.setdefault(str(record["source_table"]), Counter())[str(record["verdict"])] += 1
+    for source, counts in by_table.items():
+        cells = []
+        for verdict in VERDICTS:
+            sql = queries.analysis_row("published_comparison", source_table=source, verdict=verdict)
+            said = f"{_table_name(source)}: {VERDICT_NAMES[verdict].lower()}"
+            cells.append(Cell(str(counts[verdict]), book.add(Evidence(said, sql))))
+        table.rows.append(Row(Cell(_table_name(source)), tuple(cells)))
+    return table
+
+
+def comparison_details(context: ReportContext, book: EvidenceBook, verdict: str) -> DisplayTable:
+    """Every printed figure with one verdict."""
+    table = DisplayTable(
+        f"published_{verdict}", f"{VERDICT_NAMES[verdict]}: figure by figure",
+        (Column("Statistic", "left"), Column("Printed"), Column("Computed"), Column("Why", "left")),
+        heading="Item", sql=queries.analysis_row("published_comparison", verdict=verdict),
+    )  # fmt: skip
+    for record in context.table("published_comparison"):
+        if record["verdict"] == verdict:
+            table.rows.append(_compared_row(record, book))
+    return table
+
+
+def _compared_row(record: Record, book: EvidenceBook) -> Row:
+    item = ", ".join(str(record[k]) for k in ("item", "level") if record[k])
+    printed = str(record.get("printed") or record["published"])
+    digits = len(printed.partition(".")[2])
+    computed = Cell("–")
+    if record["computed"] is not None:
+        sql = queries.analysis_row(
+            "published_comparison",
+            source_table=record["source_table"],
+            item=record["item"],
+            level=record["level"] or "",
+            statistic=record["statistic"],
+        )
+        if record.get("analysis_table"):
+            keys = _keys(str(record.get("analysis_keys") or ""))
+            sql = f"select {record['analysis_column']} from analysis.{record['analysis_table']}\n-- where {keys}\n;\n{sql}"
+        text = number_text(record["computed"], digits + 2 if digits else 0)
+        computed = Cell(text, book.add(Evidence(f"{item}: {record['statistic']}", sql)))
+    why = str(record["note"] or "")
+    statistic = str(record["statistic"]).replace("_", " ")
+    return Row(Cell(item), (Cell(statistic), Cell(printed), computed, Cell(why)), _table_name(str(record["source_table"])))
+
+
+def _keys(keys: str) -> str:
+    return keys.replace("; ", " and ")
+
+
+def audit(context: ReportContext, book: EvidenceBook) -> DisplayTable:
+    """The paper against itself."""
+    table = DisplayTable(
+        "published_audit", "The paper against itself",
+        (Column("Check", "left"), Column("Statistic", "left"), Column("Printed"), Column("Expected"),
+         Column("Proof", "left")),
+        heading="Item", sql=queries.analysis_table("published_audit"),
+        remarks=("Found from the printed figures alone, without any patient data.",),
+        empty="The printed figures agree with each other.",
+    )  # fmt: skip
+    for record in context.table("published_audit"):
+        item = ", ".join(str(record[k]) for k in ("item", "level") if record[k])
+        keys = {k: record[k] or "" for k in ("source_table", "item", "level", "statistic")}
+        evidence = book.add(Evidence(f"Audit: {item}", queries.analysis_row("published_audit", **keys)))
+        cells = (
+            Cell(str(record["check"]).replace("_", " ")),
+            Cell(str(record["statistic"]).replace("_", " ")),
+            Cell(str(record["printed"]), evidence),
+            Cell(str(record["expected"] or "–")),
+            Cell(str(record["explanation"])),
+        )
+        table.rows.append(Row(Cell(item), cells, _table_name(str(record["source_table"]))))
+    return table
+
+
+# --- quality -------------------------------------------------------------------------------------------------------
+
+
+def check_totals(context: ReportContext) -> Record:
+    """Checks passed, failed, not applicable and in error, over all suites."""
+    totals: Record = {"passed": 0, "failed": 0, "not_applicable": 0, "errors": 0}
+    for record in context.rows(queries.CHECKS_BY_SUITE):
+        for key in totals:
+            totals[key] += int(record[key])
+    return totals
+
+
+def checks(context: ReportContext, book: EvidenceBook) -> DisplayTable:
+    """Results of all checks by suite and severity."""
+    states = ("passed", "failed", "not_applicable", "errors")
+    table = DisplayTable(
+        "check_results", "Checks of this night", tuple(Column(s.replace("_", " ").capitalize()) for s in states),
+        heading="Severity", sql="select * from quality.check_results",
+        remarks=("A failed check of severity error stops publication; not applicable means that there was no data to "
+                 "judge, which is no pass.",),
+    )  # fmt: skip
+    for record in context.rows(queries.CHECKS_BY_SUITE):
+        sql = queries.analysis_row("check_results", suite=record["suite"], severity=record["severity"])
+        sql = sql.replace("analysis.check_results", "quality.check_results")
+        said = f"{record['suite']}, {record['severity']}"
+        cells = tuple(Cell(str(record[s]), book.add(Evidence(f"{said}: {s}", sql))) for s in states)
+        table.rows.append(Row(Cell(str(record["severity"])), cells, str(record["suite"])))
+    return table
+
+
+def checks_not_passed(context: ReportContext) -> DisplayTable:
+    """Every check that did not pass."""
+    table = DisplayTable(
+        "checks_not_passed", "Checks that did not pass",
+        (Column("Suite", "left"), Column("Severity", "left"), Column("Status", "left"), Column("Failing rows")),
+        heading="Check", sql="select * from quality.check_results where not passed", empty="Every check passed.",
+    )  # fmt: skip
+    for record in context.rows(queries.CHECKS_NOT_PASSED):
+        cells = (record["suite"], record["severity"], str(record["status"]).replace("_", " "), record["failing_rows"])
+        table.rows.append(Row(Cell(str(record["check_name"])), tuple(Cell(_shown(c)) for c in cells)))
+    return table
+
+
+def extracts(context: ReportContext) -> DisplayTable:
+    """Files that this warehouse was made of."""
+    table = DisplayTable(
+        "extracts", "Extracts",
+        (Column("Extract", "left"), Column("Mode", "left"), Column("Source", "left"), Column("Rows"),
+         Column("Accepted"), Column("Rejected")),
+        heading="File", sql="select * from quality.extracts",
+    )  # fmt: skip
+    for record in context.rows(queries.EXTRACTS):
+        keys = ("extract", "mode", "source_system", "rows", "accepted", "rejected")
+        table.rows.append(Row(Cell(str(record["file"])), tuple(Cell(_shown(record[k])) for k in keys)))
+    return table
+
+
+def rejected(context: ReportContext) -> DisplayTable:
+    """Rows and values that could not be used."""
+    table = DisplayTable(
+        "rejected", "Rows and values that could not be used",
+        (Column("Reason", "left"), Column("How many"), Column("For example", "left")),
+        heading="Feed", sql="select * from quality.rejected_rows;\nselect * from quality.rejected_values",
+        empty="Nothing was rejected.",
+    )  # fmt: skip
+    for record in context.rows(queries.REJECTED_ROWS):
+        cells = (record["reason"], record["n"], record["example"])
+        table.rows.append(Row(Cell(str(record["feed"])), tuple(Cell(_shown(c)) for c in cells), "Rows"))
+    for record in context.rows(queries.REJECTED_VALUES):
+        cells = (f"{record['column_name']}: {record['reason']}", record["n"], record["example"])
+        table.rows.append(Row(Cell(str(record["feed"])), tuple(Cell(_shown(c)) for c in cells), "Values"))
+    return table
+
+
+def ignored(context: ReportContext) -> DisplayTable:
+    """Rows dated after the data cut-off."""
+    table = DisplayTable(
+        "ignored_rows", "Rows dated after the data cut-off, left out",
+        (Column("Dated by", "left"), Column("Rows"), Column("First day"), Column("Last day")), heading="Feed",
+        sql="select * from quality.ignored_rows", empty="No row is dated after the data cut-off.",
+    )  # fmt: skip
+    for record in context.rows(queries.IGNORED_ROWS):
+        keys = ("dated_by", "n", "first_day", "last_day")
+        table.rows.append(Row(Cell(str(record["feed"])), tuple(Cell(_shown(record[k])) for k in keys)))
+    return table
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "–"
+    if hasattr(value, "date"):
+        return str(value.date())
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return f"{value:,}".replace(",", " ") if isinstance(value, int) else str(value)
