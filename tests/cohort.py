@@ -44,7 +44,7 @@ Row = dict[str, str | None]
 
 
 def patient_key(name: str) -> str:
-    """Return the key under which the warehouse knows the patient of that name: 64 hex digits, as ingestion makes them."""
+    """Return the key under which the warehouse knows the patient of that name: 64 hex digits, as from ingestion."""
     return hashlib.sha256(name.encode()).hexdigest()
 
 
@@ -155,7 +155,7 @@ class Patient:
             loinc=loinc,
             test_name=test,
             value=value,
-            unit=usual_unit if unit is None else unit,
+            unit=usual_unit if unit is None else unit or None,
         )
 
     def blood_blasts(self, day: Day, percent: float | str, **more: Any) -> Self:
@@ -330,9 +330,7 @@ class Cohort:
         """
         self.write_lake(folder / "lake")
         command = ["build", "--resource-type", "model", "--resource-type", "seed"]
-        run_dbt(
-            [*command, "--select", *select], self.study, lake=folder / "lake", database=folder / "warehouse.duckdb"
-        )
+        run_dbt([*command, "--select", *select], self.study, lake=folder / "lake", database=folder / "warehouse.duckdb")
         return BuiltCohort(folder / "warehouse.duckdb", folder / "lake", tuple(self.patients))
 
 
@@ -366,7 +364,8 @@ class BuiltCohort:
         self._require_patient(name)
         conditions = "".join(f' and "{column}" = ?' for column in where)
         return self.query(
-            f"select * from {table} where patient_key = ?{conditions} order by all", [patient_key(name), *where.values()]
+            f"select * from {table} where patient_key = ?{conditions} order by all",
+            [patient_key(name), *where.values()],
         )
 
     def outcome(self, name: str, endpoint: str) -> dict[str, Any]:
@@ -396,9 +395,7 @@ class BuiltCohort:
             raise KeyError(f"the cohort has no patient {name!r}")
 
 
-def write_lake(
-    lake: Path, rows: Mapping[str, Sequence[Mapping[str, str | None]]], *, extract: str = EXTRACT
-) -> None:
+def write_lake(lake: Path, rows: Mapping[str, Sequence[Mapping[str, str | None]]], *, extract: str = EXTRACT) -> None:
     """Write lake Parquet, one file per feed that has rows, and the plan that staging reads.
 
     Rows hold ``patient_key`` and contract columns as text. No ledger: quality.extracts stays empty.
@@ -416,9 +413,7 @@ def write_lake(
     (lake / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
 
 
-def _write_feed(
-    path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, str | None]], extract: str
-) -> None:
+def _write_feed(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, str | None]], extract: str) -> None:
     texts = {column: pa.array([row.get(column) for row in rows], pa.string()) for column in [*columns, "deleted"]}
     count = len(rows)
     table = pa.table(

@@ -33,7 +33,7 @@
 
 {#- True where the extracts hold any row of the feed: without it, "none recorded" means nothing. -#}
 {% macro feed_delivered(feed) -%}
-    (exists (select 1 from {{ ref('stg_emr__' ~ feed) }}))
+    (exists (select true from {{ ref('stg_emr__' ~ feed) }}))
 {%- endmacro %}
 
 {#- Is a measured value surely below (above) a bound? A value read from "<0.1" lies below 0.1 itself. -#}

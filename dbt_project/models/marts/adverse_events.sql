@@ -59,7 +59,7 @@ rated as (
         false,
         evidence
     from {{ ref('int_icans') }}
-    where grade > 0
+    where grade is not null
 )
 
 select

@@ -5,7 +5,7 @@ select
     patient_key,
     analyte,
     cast(version as integer) as version,
-    version = {{ study('rules.ctcae') }} as chosen,
+    chosen,
     cast(worst_grade as integer) as worst_grade,
     worst_value,
     cast(worst_day as integer) as worst_day,

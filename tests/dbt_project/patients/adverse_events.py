@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 
 from tests.cohort import Patient
-from tests.dbt_project.patients.case import Case, Expectation, case, no_row, row, yes_no
+from tests.dbt_project.patients.case import Case, Expectation, case, no_row, row, time_to, yes_no
 
 EVENTS = "marts.adverse_events"
 CRS = "marts.crs_grading"
@@ -127,6 +128,11 @@ CARE: list[Case] = [
         row("marts.patients", icu_admission=True),
     ),
     case(
+        "intensive care from the day before the infusion does not",
+        lambda p: p.stay(-1, 5).follow_up(60),
+        row("marts.patients", icu_admission=False),
+    ),
+    case(
         "intensive care that ended before the CRS does not",
         lambda p: p.stay(-5, 1).adverse_event("CRS", 2, grade=3, until=8).follow_up(60),
         row("marts.patients", icu_admission=False),
@@ -175,9 +181,7 @@ CARE: list[Case] = [
     ),
     case(
         "a steroid before the infusion or for another purpose is none",
-        lambda p: (
-            p.medication("dexamethasone", -1).medication("dexamethasone", 5, purpose="intrathecal").follow_up(60)
-        ),
+        lambda p: p.medication("dexamethasone", -1).medication("dexamethasone", 5, purpose="intrathecal").follow_up(60),
         row("marts.patients", glucocorticoids=False),
     ),
 ]
@@ -192,6 +196,10 @@ def _grade(analyte: str, v5: int, v6: int | None = None) -> tuple[Expectation, .
         row(LABS, {"analyte": analyte, "version": 5}, worst_grade=v5, chosen=True),
         row(LABS, {"analyte": analyte, "version": 6}, worst_grade=v5 if v6 is None else v6, chosen=False),
     )
+
+
+def _days(v5: int, v6: int) -> tuple[Expectation, ...]:
+    return (row(LABS, {"version": 5}, days_at_grade_4=v5), row(LABS, {"version": 6}, days_at_grade_4=v6))
 
 
 def _edges(analyte: str, *bounds: tuple[float, int, int], below: bool, sex: str = "F") -> list[Case]:
@@ -217,6 +225,13 @@ CTCAE: list[Case] = [
     *_edges("neutrophils", (1.8, 1, 0), (1.5, 2, 1), (1.0, 3, 2), (0.5, 4, 3), (0.1, 4, 4), below=True),
     *_edges("platelets", (125, 1, 1), (75, 2, 2), (50, 3, 3), (25, 4, 3), (10, 4, 4), below=True),
     *_edges("leukocytes", (3.5, 1, 1), (3, 2, 2), (2, 3, 3), (1, 4, 4), below=True),
+    *_edges("lymphocytes", (1.1, 1, 1), (0.8, 2, 2), (0.5, 3, 3), (0.2, 4, 4), below=True),
+    *_edges("lymphocytes", (1.1, 1, 1), below=True, sex="M"),
+    case(
+        "lymphocytes are no part of haematologic toxicity",
+        lambda p: p.lab(5, "lymphocytes", 0.1).lab(5, "platelets", 130).follow_up(60),
+        row("marts.patients", hematologic_toxicity_grade=0),
+    ),
     *_edges("haemoglobin", (115, 1, 1), (100, 2, 2), (80, 3, 3), below=True),
     *_edges("haemoglobin", (130, 1, 1), (100, 2, 2), below=True, sex="M"),
     *_edges("alt", (40, 1, 1), (120, 2, 2), (200, 3, 3), (800, 4, 4), below=False),
@@ -231,11 +246,59 @@ CTCAE: list[Case] = [
     case("<0.5 neutrophils are below 0.5", _lab("neutrophils", "<0.5"), *_grade("neutrophils", 4, 3)),
     case(">40 ALT is above 40", _lab("alt", ">40"), *_grade("alt", 1)),
     case("<40 ALT is not above", _lab("alt", "<40"), *_grade("alt", 0)),
+    case(
+        "<0.6 neutrophils are not surely below 0.5",
+        _lab("neutrophils", "<0.6"),
+        *_grade("neutrophils", 3, 2),
+        *_days(0, 0),
+    ),
+    case("<0.5 neutrophils are a day at grade 4", _lab("neutrophils", "<0.5"), *_days(1, 0)),
+    case("<0.1 neutrophils are one under either version", _lab("neutrophils", "<0.1"), *_days(1, 1)),
+    case("<0.2 neutrophils are one under version 5", _lab("neutrophils", "<0.2"), *_days(1, 0)),
+    case(">0.1 neutrophils are none", _lab("neutrophils", ">0.1"), *_days(0, 0)),
+    case(">0.05 neutrophils are not surely one", _lab("neutrophils", ">0.05"), *_days(0, 0)),
+    case("0.1 neutrophils are one under version 5", _lab("neutrophils", 0.1), *_days(1, 0)),
+    case("0.09 neutrophils are one under either", _lab("neutrophils", 0.09), *_days(1, 1)),
+    case(">800 ALT are a day at grade 4", _lab("alt", ">800"), *_days(1, 1)),
+    case(">700 ALT are not surely one", _lab("alt", ">700"), *_days(0, 0)),
+    case("<900 ALT are not surely one", _lab("alt", "<900"), *_days(0, 0)),
+    case("900 ALT of a man are none", _lab("alt", 900), *_days(0, 0), sex="M"),
+    case(
+        "of values of 25 and <25 the latter is the lower",
+        lambda p: p.lab(5, "platelets", 25).lab(6, "platelets", "<25").lab(7, "platelets", 25).follow_up(60),
+        *_grade("platelets", 4, 3),
+        row(LABS, {"version": 5}, worst_day=6),
+    ),
+    case(
+        "of values of 40 and >40 the latter is the higher",
+        lambda p: p.lab(5, "alt", 40).lab(6, "alt", ">40").lab(7, "alt", 40).follow_up(60),
+        row(LABS, {"version": 5}, worst_grade=1, worst_day=6),
+    ),
+    case(
+        "without a baseline grade 1 is treatment-emergent",
+        _lab("platelets", 100),
+        row(LABS, {"version": 5}, worst_grade=1, treatment_emergent=True),
+    ),
+    case(
+        "without a baseline no grade is not treatment-emergent",
+        _lab("platelets", 200),
+        row(LABS, {"version": 5}, worst_grade=0, treatment_emergent=False),
+    ),
+    case(
+        "a value without a unit stands in the usual one",
+        _lab("neutrophils", 0.4, unit=""),
+        *_grade("neutrophils", 4, 3),
+    ),
     case("haemoglobin in g/dL is converted", _lab("haemoglobin", 7.9, unit="g/dL"), *_grade("haemoglobin", 3)),
     case("a value in an unknown unit is not used", _lab("platelets", 3, unit="bags"), no_row(LABS)),
     case("a value in another specimen is not used", _lab("leukocytes", 0.1, specimen="csf"), no_row(LABS)),
     case("a specimen left out is the usual one", _lab("leukocytes", 0.1, specimen=None), *_grade("leukocytes", 4)),
-    case("of unknown sex the milder limit: haemoglobin of 120", _lab("haemoglobin", 120), *_grade("haemoglobin", 0), sex=None),
+    case(
+        "of unknown sex the milder limit: haemoglobin of 120",
+        _lab("haemoglobin", 120),
+        *_grade("haemoglobin", 0),
+        sex=None,
+    ),
     case("of unknown sex the milder limit: ALT of 45", _lab("alt", 45), *_grade("alt", 0), sex=None),
     case("of unknown sex: haemoglobin of 110", _lab("haemoglobin", 110), *_grade("haemoglobin", 1), sex=None),
     case(
@@ -251,7 +314,14 @@ CTCAE: list[Case] = [
         row(LABS, {"version": 5}, worst_grade=4, worst_value=0.3, worst_day=2, days_at_grade_4=3),
         row(LABS, {"version": 6}, worst_grade=3, days_at_grade_4=0),
         row("marts.patients", hematologic_toxicity_grade=4),
-        row(EVENTS, {"term": "hematologic toxicity"}, worst_grade=4, grading_scale="CTCAE5", first_study_day=2, phase="cart"),
+        row(
+            EVENTS,
+            {"term": "hematologic toxicity"},
+            worst_grade=4,
+            grading_scale="CTCAE5",
+            first_study_day=2,
+            phase="cart",
+        ),
     ),
     case(
         "days at grade 4 of a liver value, and the first of the equal worst ones",
@@ -319,6 +389,35 @@ def _fever(p: Patient) -> Patient:
     return p.vital(3, "temperature", 39).follow_up(60)
 
 
+def _high_dose(drug: str, bound: float, unit: str) -> list[Case]:
+    """A pressor at its high dose is grade 3 for Lee, just below it grade 2; beside noradrenaline grade 4 for ASTCT."""
+    below = round(bound * 0.99, 4)
+    return [
+        case(
+            f"{drug} of {dose} {unit}",
+            lambda p, dose=dose: _fever(p).medication(drug, 5, dose=dose, dose_unit=unit),
+            _crs(lee, 3),
+        )
+        for dose, lee in ((bound, 3), (below, 2))
+    ]
+
+
+HIGH_DOSES: list[Case] = [
+    *_high_dose("norepinephrine", 0.3, "ug/kg/min"),
+    *_high_dose("epinephrine", 10, "ug/min"),
+    *_high_dose("epinephrine", 0.15, "ug/kg/min"),
+    *_high_dose("dopamine", 10, "ug/kg/min"),
+    *_high_dose("phenylephrine", 200, "ug/min"),
+    *(
+        case(
+            f"noradrenaline and {drug} together",
+            lambda p, drug=drug: _fever(p).medication("noradrenaline", 5).medication(drug, 5),
+            _crs(3, 4),
+        )
+        for drug in ("epinephrine", "phenylephrine", "metaraminol")
+    ),
+]
+
 DERIVED_CRS: list[Case] = [
     case("fever of 38.0 is CRS", lambda p: p.vital(3, "temperature", 38.0).follow_up(60), _crs(1, 1)),
     case("37.9 degrees is no fever", lambda p: p.vital(3, "temperature", 37.9).follow_up(60), _crs(0, 0)),
@@ -359,26 +458,42 @@ DERIVED_CRS: list[Case] = [
     case("an infant below 70", lambda p: _fever(p).vital(5, "systolic_bp", 69), _crs(2, 2), birth_date="2016-06-01"),
     case("an infant at 70", lambda p: _fever(p).vital(5, "systolic_bp", 70), _crs(1, 1), birth_date="2016-06-01"),
     case(
-        "a child of 1 year below 72", lambda p: _fever(p).vital(5, "systolic_bp", 71), _crs(2, 2), birth_date="2016-02-01"
+        "a child of 1 year below 72",
+        lambda p: _fever(p).vital(5, "systolic_bp", 71),
+        _crs(2, 2),
+        birth_date="2016-02-01",
     ),
-    case("a child of 10 years below 90", lambda p: _fever(p).vital(5, "systolic_bp", 89), _crs(2, 2), birth_date="2007-02-01"),
-    case("a child of 9 years at 88", lambda p: _fever(p).vital(5, "systolic_bp", 88), _crs(1, 1), birth_date="2007-06-01"),
+    case(
+        "a child of 10 years below 90",
+        lambda p: _fever(p).vital(5, "systolic_bp", 89),
+        _crs(2, 2),
+        birth_date="2007-02-01",
+    ),
+    case(
+        "a child of 9 years at 88", lambda p: _fever(p).vital(5, "systolic_bp", 88), _crs(1, 1), birth_date="2007-06-01"
+    ),
     case("of unknown age as an adult", lambda p: _fever(p).vital(5, "systolic_bp", 89), _crs(2, 2), birth_date=None),
     case("the first day of the episode counts", lambda p: _fever(p).vital(3, "systolic_bp", 80), _crs(2, 2)),
     case("the day before it does not", lambda p: _fever(p).vital(2, "systolic_bp", 80), _crs(1, 1)),
     case("the last day of the episode counts", lambda p: _fever(p).vital(17, "systolic_bp", 80), _crs(2, 2)),
     case("the day after it does not", lambda p: _fever(p).vital(18, "systolic_bp", 80), _crs(1, 1)),
     case("oxygen of 4 L/min is below 40%", lambda p: _fever(p).vital(5, "oxygen_flow", 4), _crs(2, 2)),
+    case("oxygen of 4.8 L/min is still below 40%", lambda p: _fever(p).vital(5, "oxygen_flow", 4.8), _crs(2, 2)),
     case("oxygen of 5 L/min is 40%", lambda p: _fever(p).vital(5, "oxygen_flow", 5), _crs(3, 2)),
     case("oxygen of 6 L/min is low-flow", lambda p: _fever(p).vital(5, "oxygen_flow", 6), _crs(3, 2)),
     case("more than 6 L/min is not", lambda p: _fever(p).vital(5, "oxygen_flow", 6.5), _crs(3, 3)),
+    case("half a litre of oxygen", lambda p: _fever(p).vital(5, "oxygen_flow", 0.5), _crs(2, 2)),
     case("no oxygen", lambda p: _fever(p).vital(5, "oxygen_flow", 0), _crs(1, 1)),
     case(
         "the highest flow counts",
         lambda p: _fever(p).vital(5, "oxygen_flow", 3).vital(6, "oxygen_flow", 8).vital(7, "oxygen_flow", 2),
         _crs(3, 3),
     ),
-    case("one pressor at a low dose", lambda p: _fever(p).medication("noradrenaline", 5, dose=5, dose_unit="ug/min"), _crs(2, 3)),
+    case(
+        "one pressor at a low dose",
+        lambda p: _fever(p).medication("noradrenaline", 5, dose=5, dose_unit="ug/min"),
+        _crs(2, 3),
+    ),
     case(
         "one pressor at a high dose",
         lambda p: _fever(p).medication("noradrenaline", 5, dose=20, dose_unit="µg/min"),
@@ -405,10 +520,18 @@ DERIVED_CRS: list[Case] = [
         _crs(3, 3),
     ),
     case("vasopressin alone is one pressor", lambda p: _fever(p).medication("vasopressin", 5), _crs(2, 3)),
-    case("the same pressor twice a day is one", lambda p: _fever(p).medication("noradrenaline", 5).medication("norepinephrine", 5), _crs(2, 3)),
+    case(
+        "the same pressor twice a day is one",
+        lambda p: _fever(p).medication("noradrenaline", 5).medication("norepinephrine", 5),
+        _crs(2, 3),
+    ),
     case("a pressor of the last day", lambda p: _fever(p).medication("noradrenaline", 17, until=20), _crs(2, 3)),
     case("a pressor after the episode", lambda p: _fever(p).medication("noradrenaline", 18, until=20), _crs(1, 1)),
-    case("a pressor that reaches into the episode", lambda p: _fever(p).medication("noradrenaline", 1, until=3), _crs(2, 3)),
+    case(
+        "a pressor that reaches into the episode",
+        lambda p: _fever(p).medication("noradrenaline", 1, until=3),
+        _crs(2, 3),
+    ),
     case("a pressor that ended before it", lambda p: _fever(p).medication("noradrenaline", 1, until=2), _crs(1, 1)),
     case(
         "two pressors together before the episode and one in it",
@@ -417,7 +540,12 @@ DERIVED_CRS: list[Case] = [
     ),
     case(
         "two pressors together only after the episode",
-        lambda p: _fever(p).medication("noradrenaline", 16, until=18).medication("dopamine", 17, until=19).medication("dopamine", 20),
+        lambda p: (
+            _fever(p)
+            .medication("noradrenaline", 16, until=18)
+            .medication("dopamine", 17, until=19)
+            .medication("dopamine", 20)
+        ),
         _crs(3, 4),
     ),
     case("high-flow oxygen", lambda p: _fever(p).procedure("high_flow_oxygen", 5), _crs(3, 3)),
@@ -426,6 +554,13 @@ DERIVED_CRS: list[Case] = [
     case("a ventilator on the first day", lambda p: _fever(p).procedure("mechanical_ventilation", 3), _crs(4, 4)),
     case("a ventilator after the episode", lambda p: _fever(p).procedure("mechanical_ventilation", 18), _crs(1, 1)),
     case("a ventilator before the episode", lambda p: _fever(p).procedure("mechanical_ventilation", 2), _crs(1, 1)),
+    case("transaminases of a man", lambda p: _fever(p).lab(5, "alt", 130), _crs(1, 1), sex="M"),
+    case("transaminases of exactly 3 times the limit", lambda p: _fever(p).lab(5, "alt", 120), _crs(1, 1)),
+    case(
+        "transaminases above 3 times the limit by a comparator", lambda p: _fever(p).lab(5, "alt", ">120"), _crs(2, 1)
+    ),
+    case("transaminases not surely above it", lambda p: _fever(p).lab(5, "alt", ">110"), _crs(1, 1)),
+    case("transaminases below a high bound", lambda p: _fever(p).lab(5, "alt", "<300"), _crs(1, 1)),
     case("transaminases of grade 1", lambda p: _fever(p).lab(5, "alt", 100), _crs(1, 1)),
     case("transaminases of grade 2", lambda p: _fever(p).lab(5, "alt", 130), _crs(2, 1)),
     case("transaminases of grade 3", lambda p: _fever(p).lab(5, "ast", 200), _crs(3, 1)),
@@ -433,7 +568,9 @@ DERIVED_CRS: list[Case] = [
     case("bilirubin of grade 2", lambda p: _fever(p).lab(5, "bilirubin", 40), _crs(2, 1)),
     case("bilirubin of grade 3", lambda p: _fever(p).lab(5, "bilirubin", 70), _crs(3, 1)),
     case("bilirubin of grade 4", lambda p: _fever(p).lab(5, "bilirubin", 300), _crs(4, 1)),
-    case("liver values no worse than at baseline", lambda p: _fever(p).lab(0, "alt", 130).lab(5, "alt", 140), _crs(1, 1)),
+    case(
+        "liver values no worse than at baseline", lambda p: _fever(p).lab(0, "alt", 130).lab(5, "alt", 140), _crs(1, 1)
+    ),
     case("liver values worse than at baseline", lambda p: _fever(p).lab(0, "alt", 130).lab(5, "alt", 210), _crs(3, 1)),
     case("liver values before the episode", lambda p: _fever(p).lab(2, "alt", 300), _crs(1, 1)),
     case("liver values of its first day", lambda p: _fever(p).lab(3, "alt", 300), _crs(3, 1)),
@@ -506,7 +643,11 @@ def _icaht(**holds: object) -> Expectation:
 
 
 ICAHT: list[Case] = [
-    case("neutrophils never at 0.5: no ICAHT", _neutrophils({5: 0.51, 6: 2}), _icaht(early_grade=0, severe_days=0, late_grade=None)),
+    case(
+        "neutrophils never at 0.5: no ICAHT",
+        _neutrophils({5: 0.51, 6: 2}),
+        _icaht(early_grade=0, severe_days=0, late_grade=None),
+    ),
     case("one day of neutrophils at exactly 0.5", _neutrophils({5: 0.5, 6: 2}), _icaht(early_grade=1, severe_days=1)),
     case("6 severe days", _neutrophils(_run(0.3, 6)), _icaht(early_grade=1, severe_days=6)),
     case("7 severe days", _neutrophils(_run(0.3, 7)), _icaht(early_grade=2, severe_days=7)),
@@ -522,19 +663,45 @@ ICAHT: list[Case] = [
         _neutrophils(dict.fromkeys(range(3, 17), 0.4)),
         _icaht(early_grade=4, severe_days=16),
     ),
+    case(
+        "never above 0.5 for 14 days",
+        _neutrophils(dict.fromkeys(range(3, 15), 0.4)),
+        _icaht(early_grade=4, severe_days=14),
+    ),
+    case("never above exactly 0.5", _neutrophils(dict.fromkeys(range(3, 17), 0.5)), _icaht(early_grade=4)),
+    case(
+        "never above 0.5 for fewer days",
+        _neutrophils(dict.fromkeys(range(3, 11), 0.4)),
+        _icaht(early_grade=2, severe_days=10),
+    ),
+    case(
+        "never above 0.5 for 13 days",
+        _neutrophils(dict.fromkeys(range(3, 14), 0.4)),
+        _icaht(early_grade=2, severe_days=13),
+    ),
     case("a single count of 0.3 is not never", _neutrophils({5: 0.3}), _icaht(early_grade=1, severe_days=3)),
     case("a count speaks for three days", _neutrophils({5: 0.3, 15: 2}), _icaht(severe_days=3)),
     case("or until the next count", _neutrophils({5: 0.3, 7: 2}), _icaht(severe_days=2)),
     case("or until the end of the period", _neutrophils({1: 2, 30: 0.3}), _icaht(severe_days=1)),
-    case("the lowest count of a day counts", lambda p: _neutrophils({5: 2, 6: 2})(p).lab(5, "neutrophils", 0.2, time="20:00"), _icaht(severe_days=1)),
+    case(
+        "the lowest count of a day counts",
+        lambda p: _neutrophils({5: 2, 6: 2})(p).lab(5, "neutrophils", 0.2, time="20:00"),
+        _icaht(severe_days=1),
+    ),
     case("the day of infusion counts", _neutrophils({0: 0.3, 1: 2}), _icaht(severe_days=1)),
     case("days before it do not", _neutrophils({-1: 0.3, 1: 2}), _icaht(severe_days=0)),
-    case("after the transplant nothing counts", lambda p: _neutrophils({5: 2, 20: 0.3, 40: 0.2, 41: 0.2})(p).hsct(20), _icaht(severe_days=0, late_grade=None)),
+    case(
+        "after the transplant nothing counts",
+        lambda p: _neutrophils({5: 2, 20: 0.3, 40: 0.2, 41: 0.2})(p).hsct(20),
+        _icaht(severe_days=0, late_grade=None),
+    ),
     case("late: two days at exactly 1.5", _neutrophils({31: 1.5, 100: 1.5}), _icaht(early_grade=None, late_grade=1)),
     case("late: one day alone is not enough", _neutrophils({31: 0.05, 40: 1.6}), _icaht(late_grade=0)),
     case("late: two days at exactly 1.0", _neutrophils({40: 1.0, 50: 0.9}), _icaht(late_grade=2)),
     case("late: above 1.0", _neutrophils({40: 1.01, 50: 0.9}), _icaht(late_grade=1)),
-    case("late: two days at exactly 0.5", _neutrophils({40: 0.5, 50: 0.4}), _icaht(late_grade=3, late_second_lowest=0.5)),
+    case(
+        "late: two days at exactly 0.5", _neutrophils({40: 0.5, 50: 0.4}), _icaht(late_grade=3, late_second_lowest=0.5)
+    ),
     case("late: above 0.5", _neutrophils({40: 0.51, 50: 0.4}), _icaht(late_grade=2)),
     case("late: two days at exactly 0.1", _neutrophils({40: 0.1, 50: 0.05}), _icaht(late_grade=4)),
     case("late: above 0.1", _neutrophils({40: 0.11, 50: 0.05}), _icaht(late_grade=3)),
@@ -574,9 +741,68 @@ PERSISTENCE: list[Case] = [
     ),
     case(
         "a share of <3% is aplasia, with no end in sight",
-        lambda p: p.lab(20, "8117-4", "<3").follow_up(130),
-        row("marts.cell_persistence", aplasia_from_day=20, aplasia_until_day=None),
+        lambda p: p.lab(21, "8117-4", "<3").follow_up(130),
+        row("marts.cell_persistence", aplasia_from_day=21, aplasia_until_day=None),
+    ),
+    case(
+        "a share of <5% is not surely aplasia",
+        lambda p: p.lab(20, "8117-4", "<5").follow_up(130),
+        row("marts.cell_persistence", aplasia_from_day=None),
+    ),
+    case(
+        "a second value of the day does not end it",
+        lambda p: (
+            p.lab(20, "8117-4", 2, time="06:00").lab(20, "8117-4", 4, time="18:00").lab(50, "8117-4", 7).follow_up(130)
+        ),
+        row("marts.cell_persistence", aplasia_from_day=20, aplasia_until_day=50),
     ),
 ]
 
-CASES: list[Case] = [*RECORDED, *CARE, *CTCAE, *DERIVED_CRS, *ICANS, *ICAHT, *PERSISTENCE]
+ANOTHER_YEAR = dt.date(2016, 6, 1)
+AND_ANOTHER = dt.date(2019, 6, 1)
+
+# Days count from the patient's own infusion: were they counted from another patient's, these would move.
+OTHER_DAY_ZERO: list[Case] = [
+    case(
+        "infused in another year",
+        lambda p: (
+            p.marrow(14, 1)
+            .adverse_event("CRS", 3, grade=2, until=6)
+            .vital(3, "temperature", 39)
+            .vital(5, "ice_score", 8)
+            .medication("tocilizumab", 4)
+            .medication("noradrenaline", 5)
+            .stay(4, 6)
+            .procedure("leukapheresis", -20)
+            .lab(5, "neutrophils", 0.3)
+            .lab(5, "alt", 130)
+            .lab(7, "LOCAL-VCN", 10)
+            .follow_up(200)
+        ),
+        row("marts.patients", crs_grade=2, tocilizumab=True, icu_admission=True, hematologic_toxicity_grade=4),
+        row(CRS, lee2014_grade=2, astct2019_grade=3),
+        row(EVENTS, {"term": "ICANS"}, first_study_day=5),
+        row("marts.cell_persistence", peak_day=7),
+        row("marts.events", {"event_type": "crs_treatment"}, study_day=4),
+        row("marts.events", {"event_type": "icu_admission"}, study_day=4),
+        infused_on=ANOTHER_YEAR,
+    ),
+    case(
+        "infused in yet another year: relapse, transplant and death",
+        lambda p: (
+            p.marrow(14, 1)
+            .hsct(30)
+            .marrow(100, 50)
+            .blood_blasts(101, 40)
+            .medication("cytarabine", 110, purpose="salvage")
+            .infusion(120, course=2)
+            .died(150)
+        ),
+        time_to("EFS", 100, "relapse"),
+        time_to("OS", 150, "death"),
+        row("marts.events", {"event_type": "relapse"}, study_day=100),
+        infused_on=AND_ANOTHER,
+    ),
+]
+
+CASES: list[Case] = [*OTHER_DAY_ZERO, *RECORDED, *CARE, *CTCAE, *DERIVED_CRS, *HIGH_DOSES, *ICANS, *ICAHT, *PERSISTENCE]

@@ -105,6 +105,7 @@ RELAPSE: list[Case] = [
         lambda p: p.marrow(14, 1).follow_up(100, disease_status="relapse", relapse=14),
         time_to("EFS", 14, "relapse"),
         time_to("RFS", 0, "relapse"),
+        row("marts.response_by_rule", {"rule_set": "cibmtr"}, response="CR not held"),
     ),
     case(
         "of two counts of blasts on one day the worse decides",
@@ -283,6 +284,12 @@ TRANSPLANT: list[Case] = [
         lambda p: p.hsct(0).follow_up(200),
         yes_no("HSCT_BRIDGE", False, "not_bridged"),
         row("marts.patients", hsct_before_infusion=True, hsct_date=None),
+    ),
+    case(
+        "a transplant on the day of infusion is history, a later one bridging",
+        lambda p: p.hsct(0).hsct(50).follow_up(200),
+        yes_no("HSCT_BRIDGE", True, "hsct"),
+        row("marts.patients", hsct_before_infusion=True),
     ),
     case(
         "a transplant on study day 1 is bridging", lambda p: p.hsct(1).follow_up(9), yes_no("HSCT_BRIDGE", True, "hsct")

@@ -30,7 +30,12 @@ REMISSION: list[Case] = [
         row(ASSESSED, complete_remission=False, response="NR"),
         row("marts.patients", complete_remission=False, best_response="no remission", response_evaluable=True),
     ),
-    case("a remission on the last day of the window counts", lambda p: p.marrow(90, 1).follow_up(200), *_cr(90)),
+    case(
+        "a remission on the last day of the window counts",
+        lambda p: p.marrow(90, 1).follow_up(200),
+        *_cr(90),
+        row(BY_RULE, {"rule_set": "paper"}, response="CR", complete_remission=True, study_day=90),
+    ),
     case(
         "a remission one day after the window does not count",
         lambda p: p.marrow(91, 1).follow_up(200),
@@ -238,6 +243,16 @@ MRD: list[Case] = [
         yes_no("MRD_NEGATIVE_CR", False, "mrd_positive"),
     ),
     case(
+        "<0.0105% leaves it open too",
+        lambda p: p.marrow(14, 1).mrd(14, "<0.0105", result="positive").follow_up(100),
+        row(ASSESSED, mrd_status="positive"),
+    ),
+    case(
+        ">0.0095% leaves it open",
+        lambda p: p.marrow(14, 1).mrd(14, ">0.0095", result="negative").follow_up(100),
+        row(ASSESSED, mrd_status="negative"),
+    ),
+    case(
         ">=0.01% by flow is MRD positive",
         lambda p: p.marrow(14, 1).mrd(14, ">=0.01", result="negative").follow_up(100),
         row(ASSESSED, mrd_status="positive"),
@@ -297,6 +312,26 @@ MRD: list[Case] = [
             .follow_up(100)
         ),
         yes_no("MRD_NEGATIVE_CR", True, "mrd_negative"),
+    ),
+    case(
+        "a transcript of <0.001 without a verdict is negative",
+        lambda p: (
+            p.mrd(13, 0.1, method="qpcr", target="BCR/ABL1")
+            .marrow(14, 1)
+            .mrd(14, "<0.001", method="qpcr", target="BCR/ABL1")
+            .follow_up(100)
+        ),
+        yes_no("MRD_NEGATIVE_CR", True, "mrd_negative"),
+    ),
+    case(
+        "positive and negative on one day has not turned negative",
+        lambda p: (
+            p.marrow(14, 1)
+            .mrd(14, 0, method="qpcr", target="BCR/ABL1", result="negative")
+            .mrd(14, 1, method="qpcr", target="BCR/ABL1", result="positive")
+            .follow_up(100)
+        ),
+        yes_no("MRD_NEGATIVE_CR", False, "mrd_positive"),
     ),
     case(
         "MRD negative before the remission counts from the remission on",
@@ -394,6 +429,8 @@ RULE_SETS: list[Case] = [
     case("ELN: one count measured and recovered is CRi", _counts(2, None), _eln("CRi")),
     case("ELN: >1.0 neutrophils are above 1.0", _counts(">1.0", 101), _eln("CR")),
     case("ELN: >100 platelets are above 100", _counts(1.01, ">100"), _eln("CR")),
+    case("ELN: >0.9 neutrophils are not surely above 1.0", _counts(">0.9", 101), _eln("CRh")),
+    case("ELN: >90 platelets are not surely above 100", _counts(1.01, ">90"), _eln("CRh")),
     case("ELN: <0.5 neutrophils are not at 0.5", _counts("<0.5", 60), _eln("MLFS")),
     case("ELN: <50 platelets are not at 50", _counts(0.6, "<50"), _eln("MLFS")),
     case("ELN: counts 7 days away speak", _counts(2, 200, day=21), _eln("CR")),
@@ -474,7 +511,7 @@ RULE_SETS: list[Case] = [
     case(
         "CIBMTR: leukaemia at the assessment is no response",
         lambda p: p.marrow(14, 20).follow_up(100),
-        row(BY_RULE, {"rule_set": "cibmtr"}, response="NR"),
+        row(BY_RULE, {"rule_set": "cibmtr"}, response="NR", complete_remission=False),
     ),
 ]
 

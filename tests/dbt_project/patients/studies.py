@@ -15,7 +15,7 @@ PAPER: Mapping[str, Any] = {}
 OTHER: Mapping[str, Any] = {
     "rules": {"response": "eln", "crs": "lee2014", "ctcae": 6},
     "response": {
-        "marrow_blasts_below_percent": 3,
+        "marrow_blasts_below_percent": 8,
         "mrd_negative_below_percent": 0.1,
         "window_days": 60,
         "treatment_failure_day": 35,
@@ -34,13 +34,45 @@ def _recovered(patient: Any, day: int) -> Any:
 
 
 OTHER_CASES: list[Case] = [
-    case("thresholds: 3% of blasts are no remission", lambda p: p.marrow(14, 3).lab(14, "neutrophils", 2).lab(14, "platelets", 200).follow_up(100), yes_no("CR", False, "no_remission")),
-    case("thresholds: 0.05% is MRD negative", lambda p: _recovered(p, 14).mrd(14, 0.05).follow_up(100), yes_no("MRD_NEGATIVE_CR", True, "mrd_negative")),
-    case("thresholds: remission on day 60", lambda p: _recovered(p, 60).follow_up(100), yes_no("CR", True, "complete_remission")),
-    case("thresholds: remission on day 61", lambda p: _recovered(p, 61).follow_up(100), yes_no("CR", False, "no_remission")),
-    case("thresholds: failure on day 35", lambda p: p.marrow(34, 9).marrow(35, 9).follow_up(100), time_to("EFS", 35, "treatment_failure")),
-    case("thresholds: transplant on day 100", lambda p: p.hsct(100).follow_up(200), yes_no("HSCT_BRIDGE", True, "hsct")),
-    case("thresholds: neutrophils of day 21", lambda p: p.lab(21, "neutrophils", 0.3).lab(20, "neutrophils", 0.9).follow_up(60), row("marts.patients", hematologic_toxicity_grade=2)),
+    case(
+        "thresholds: 8% of blasts are no remission",
+        lambda p: p.marrow(14, 8).lab(14, "neutrophils", 2).lab(14, "platelets", 200).follow_up(100),
+        yes_no("CR", False, "no_remission"),
+    ),
+    case(
+        "thresholds: 7% of blasts are a remission, and no relapse on the same day",
+        lambda p: p.marrow(14, 7).lab(14, "neutrophils", 2).lab(14, "platelets", 200).follow_up(100),
+        yes_no("CR", True, "complete_remission"),
+        time_to("EFS", 100, "censored"),
+    ),
+    case(
+        "thresholds: 0.05% is MRD negative",
+        lambda p: _recovered(p, 14).mrd(14, 0.05).follow_up(100),
+        yes_no("MRD_NEGATIVE_CR", True, "mrd_negative"),
+    ),
+    case(
+        "thresholds: remission on day 60",
+        lambda p: _recovered(p, 60).follow_up(100),
+        yes_no("CR", True, "complete_remission"),
+    ),
+    case(
+        "thresholds: remission on day 61",
+        lambda p: _recovered(p, 61).follow_up(100),
+        yes_no("CR", False, "no_remission"),
+    ),
+    case(
+        "thresholds: failure on day 35",
+        lambda p: p.marrow(34, 9).marrow(35, 9).follow_up(100),
+        time_to("EFS", 35, "treatment_failure"),
+    ),
+    case(
+        "thresholds: transplant on day 100", lambda p: p.hsct(100).follow_up(200), yes_no("HSCT_BRIDGE", True, "hsct")
+    ),
+    case(
+        "thresholds: neutrophils of day 21",
+        lambda p: p.lab(21, "neutrophils", 0.3).lab(20, "neutrophils", 0.9).follow_up(60),
+        row("marts.patients", hematologic_toxicity_grade=2),
+    ),
     case(
         "CTCAE 6 decides",
         lambda p: p.lab(5, "neutrophils", 0.3).follow_up(60),
@@ -58,15 +90,44 @@ OTHER_CASES: list[Case] = [
     ),
     case(
         "Lee decides",
-        lambda p: p.adverse_event("CRS", 3, grade=4).vital(3, "temperature", 39).vital(5, "systolic_bp", 80).follow_up(60),
+        lambda p: (
+            p.adverse_event("CRS", 3, grade=4).vital(3, "temperature", 39).vital(5, "systolic_bp", 80).follow_up(60)
+        ),
         row("marts.patients", crs_grade=2, severe_crs=True),
         row("marts.adverse_events", {"term": "CRS"}, worst_grade=2, grading_scale="Lee2014", first_study_day=3),
     ),
-    case("transplant ends the time at risk", lambda p: _recovered(p, 14).hsct(50).follow_up(200), time_to("EFS", 50, "censored"), time_to("RFS", 36, "censored"), time_to("DOR", 36, "censored"), time_to("OS", 200, "censored"), time_to("RELAPSE", 200, "censored")),
-    case("relapse before the transplant counts", lambda p: _recovered(p, 14).marrow(40, 50).hsct(50).follow_up(200), time_to("EFS", 40, "relapse")),
-    case("relapse on the day of the transplant counts", lambda p: _recovered(p, 14).marrow(50, 50).hsct(50).follow_up(200), time_to("EFS", 50, "relapse"), time_to("RFS", 36, "relapse")),
-    case("relapse after the transplant is not seen", lambda p: _recovered(p, 14).hsct(50).marrow(51, 50).died(90), time_to("EFS", 50, "censored"), time_to("RELAPSE", 51, "relapse"), time_to("OS", 90, "death")),
-    case("remission after the transplant: no time at risk", lambda p: _recovered(p.marrow(14, 30).hsct(20), 40).follow_up(200), time_to("RFS", 0, "censored")),
+    case(
+        "transplant ends the time at risk",
+        lambda p: _recovered(p, 14).hsct(50).follow_up(200),
+        time_to("EFS", 50, "censored"),
+        time_to("RFS", 36, "censored"),
+        time_to("DOR", 36, "censored"),
+        time_to("OS", 200, "censored"),
+        time_to("RELAPSE", 200, "censored"),
+    ),
+    case(
+        "relapse before the transplant counts",
+        lambda p: _recovered(p, 14).marrow(40, 50).hsct(50).follow_up(200),
+        time_to("EFS", 40, "relapse"),
+    ),
+    case(
+        "relapse on the day of the transplant counts",
+        lambda p: _recovered(p, 14).marrow(50, 50).hsct(50).follow_up(200),
+        time_to("EFS", 50, "relapse"),
+        time_to("RFS", 36, "relapse"),
+    ),
+    case(
+        "relapse after the transplant is not seen",
+        lambda p: _recovered(p, 14).hsct(50).marrow(51, 50).died(90),
+        time_to("EFS", 50, "censored"),
+        time_to("RELAPSE", 51, "relapse"),
+        time_to("OS", 90, "death"),
+    ),
+    case(
+        "remission after the transplant: no time at risk",
+        lambda p: _recovered(p.marrow(14, 30).hsct(20), 40).follow_up(200),
+        time_to("RFS", 0, "censored"),
+    ),
 ]
 
 THIRD_CASES: list[Case] = [
@@ -78,10 +139,16 @@ THIRD_CASES: list[Case] = [
         time_to("EFS", 35, "treatment_failure"),
         no_endpoint("RFS"),
     ),
-    case("CIBMTR decides: one of four weeks is", lambda p: p.marrow(14, 1).marrow(42, 50).follow_up(100), time_to("EFS", 42, "relapse")),
+    case(
+        "CIBMTR decides: one of four weeks is",
+        lambda p: p.marrow(14, 1).marrow(42, 50).follow_up(100),
+        time_to("EFS", 42, "relapse"),
+    ),
     case(
         "ASTCT decides",
-        lambda p: p.vital(3, "temperature", 39).medication("noradrenaline", 5, dose=5, dose_unit="ug/min").follow_up(60),
+        lambda p: (
+            p.vital(3, "temperature", 39).medication("noradrenaline", 5, dose=5, dose_unit="ug/min").follow_up(60)
+        ),
         row("marts.patients", crs_grade=3, severe_crs=True),
         row("marts.adverse_events", {"term": "CRS"}, worst_grade=3, grading_scale="ASTCT2019"),
     ),

@@ -46,7 +46,9 @@ def third(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BuiltCohort]:
 
 
 def _parameters(cases: list[Case]) -> list[Any]:
-    return [pytest.param(one.name, expected, id=f"{one.name} -- {expected}") for one in cases for expected in one.expected]
+    return [
+        pytest.param(one.name, expected, id=f"{one.name} -- {expected}") for one in cases for expected in one.expected
+    ]
 
 
 def _check(built: BuiltCohort, name: str, expected: Expectation) -> None:

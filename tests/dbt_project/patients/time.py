@@ -30,6 +30,21 @@ CASES: list[Case] = [
         no_row(SENSITIVITY, endpoint="OS"),
     ),
     case(
+        "a month is 30.4375 days",
+        lambda p: p.follow_up(100),
+        time_to("OS", 100, "censored", time_months=100 / 30.4375),
+    ),
+    case(
+        "MRD that stays positive for 90 days before the infusion is refractory disease",
+        lambda p: p.mrd(-95, 1).mrd(-5, 1).follow_up(100),
+        row("marts.patients", refractory=True),
+    ),
+    case(
+        "MRD that stays positive for 89 days is not",
+        lambda p: p.mrd(-95, 1).mrd(-6, 1).follow_up(100),
+        row("marts.patients", refractory=False),
+    ),
+    case(
         "a full date is not imputed",
         lambda p: p.died(50),
         time_to("OS", 50, "death", date_imputed=False),
@@ -42,6 +57,17 @@ CASES: list[Case] = [
         time_to("RFS", 255, "censored", date_imputed=True),
         time_to("OS", 300, "censored", date_imputed=False),
         row(SENSITIVITY, {"endpoint": "RFS"}, shortest_days=240, longest_days=269),
+    ),
+    case(
+        "MRD negative in a month, after an exact remission",
+        lambda p: p.marrow(14, 1).mrd("2017-04", 0.001).follow_up(300),
+        time_to("TIME_TO_MRD_NEGATIVE", 45, "mrd_negative", date_imputed=True),
+    ),
+    case(
+        "MRD negative on the very day of a remission that is known by its month",
+        lambda p: p.marrow("2017-04", 1).mrd(45, 0.001).follow_up(300),
+        time_to("TIME_TO_MRD_NEGATIVE", 45, "mrd_negative", date_imputed=True),
+        row("marts.events", {"event_type": "mrd_negative"}, study_day=45, source_feed="mrd_results"),
     ),
     case(
         "of a day's rows an exact one dates it",

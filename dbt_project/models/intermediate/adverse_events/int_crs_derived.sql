@@ -4,22 +4,22 @@
 --               other organ toxicity 4; 5 death of CRS.
 --   ASTCT 2019: 1 fever; 2 hypotension without pressor, low-flow oxygen (up to 6 L/min); 3 one pressor (vasopressin not
 --               counted), more oxygen; 4 several pressors, positive pressure; 5 death of CRS.
--- Vasopressin alone is one pressor. One row per patient with a CRS episode.
+-- Vasopressin alone is one pressor. A sign that no row shows is NULL and raises no grade. One row per patient with a CRS episode.
 
 with signs as (
     select
         episodes.patient_key,
         episodes.onset_on,
         episodes.last_day_on,
-        coalesce(vitals.hypotension, false) as hypotension,
-        coalesce(vitals.oxygen_flow, 0) as oxygen_flow,
-        coalesce(pressors.most_pressors, 0) as pressors,
-        coalesce(pressors.most_pressors_in_astct, 0) as pressors_in_astct,
-        coalesce(pressors.high_dose, false) as high_dose,
-        coalesce(ventilation.positive_pressure, false) as positive_pressure,
-        coalesce(ventilation.high_flow, false) as high_flow,
-        coalesce(organs.transaminase_grade, 0) as transaminase_grade,
-        coalesce(organs.other_grade, 0) as organ_grade,
+        vitals.hypotension,
+        vitals.oxygen_flow,
+        pressors.most_pressors as pressors,
+        pressors.most_pressors_in_astct as pressors_in_astct,
+        pressors.high_dose,
+        ventilation.positive_pressure,
+        ventilation.high_flow,
+        organs.transaminase_grade,
+        organs.other_grade as organ_grade,
         deaths.patient_key is not null as died_of_crs,
         {{ merge_evidence([
             'episodes.evidence', 'vitals.evidence', 'pressors.evidence', 'ventilation.evidence', 'organs.evidence',
@@ -49,13 +49,13 @@ select
             or organ_grade = 3
             or transaminase_grade >= 3
             then 3
-        when hypotension or pressors = 1 or oxygen_flow > 0 or organ_grade = 2 or transaminase_grade = 2 then 2
+        when hypotension or pressors is not null or oxygen_flow > 0 or organ_grade = 2 or transaminase_grade = 2 then 2
         else 1
     end as lee2014,
     case
         when died_of_crs then 5
         when positive_pressure or pressors_in_astct >= {{ rule_constant('astct_several_pressors_from') }} then 4
-        when pressors >= 1 or high_flow or oxygen_flow > {{ rule_constant('astct_low_flow_up_to') }} then 3
+        when pressors is not null or high_flow or oxygen_flow > {{ rule_constant('astct_low_flow_up_to') }} then 3
         when hypotension or oxygen_flow > 0 then 2
         else 1
     end as astct2019,

@@ -14,7 +14,7 @@ with values_in_episode as (
         on
             labs.analyte = bounds.analyte
             and bounds.direction = 'above'
-            and bounds.version = {{ study('rules.ctcae') }}
+            and bounds.chosen
             and coalesce(patients.sex, 'unknown') = bounds.sex
             and {{ is_above('labs.value', 'labs.comparator', 'bounds.bound') }}
     where labs.collected_on >= episodes.onset_on and labs.collected_on <= episodes.last_day_on
@@ -28,14 +28,14 @@ emergent as (
         on
             found.patient_key = toxicity.patient_key
             and found.analyte = toxicity.analyte
-            and toxicity.version = {{ study('rules.ctcae') }}
-    where found.grade > coalesce(toxicity.baseline_grade, 0)
+            and toxicity.chosen
+    where found.grade > toxicity.baseline_grade or toxicity.baseline_grade is null
 )
 
 select
     patient_key,
-    coalesce(max(grade) filter (where analyte in ('alt', 'ast')), 0) as transaminase_grade,
-    coalesce(max(grade) filter (where analyte not in ('alt', 'ast')), 0) as other_grade,
+    max(grade) filter (where analyte in ('alt', 'ast')) as transaminase_grade,
+    max(grade) filter (where analyte not in ('alt', 'ast')) as other_grade,
     list_sort(list(evidence)) as evidence
 from emergent
 group by patient_key

@@ -4,7 +4,7 @@
 select
     patient_key,
     max(grade) as crs_grade,
-    arg_max(grading_scale, (coalesce(grade, 0), -coalesce(study_day, 0), {{ source_order() }})) as grading_scale,
+    first(grading_scale order by grade desc nulls last, started_on, {{ source_order() }}) as grading_scale,
     min(started_on) as crs_onset_date,
     max(coalesce(ended_on, started_on)) as crs_end_date,
     list_sort(list({{ evidence_struct() }})) as evidence

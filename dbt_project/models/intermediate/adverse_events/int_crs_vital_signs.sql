@@ -1,5 +1,5 @@
--- Blood pressure and oxygen during a CRS episode: hypotension is a systolic pressure below the limit of the patient's age
--- (seed hypotension_limits; unknown age: an adult's); oxygen is the highest flow given.
+-- Blood pressure and oxygen during a CRS episode: hypotension is a systolic pressure below 70 mmHg plus 2 for each
+-- year of age, from 10 years and at unknown age below 90 (PALS); oxygen is the highest flow given.
 -- One row per patient with a CRS episode and such a sign.
 
 with in_episode as (
@@ -7,7 +7,7 @@ with in_episode as (
         vitals.patient_key,
         lower(vitals.sign) as sign,
         vitals.value,
-        coalesce(date_sub('year', patients.birth_date, episodes.onset_on), 18) as age_years,
+        date_sub('year', patients.birth_date, episodes.onset_on) as age_years,
         {{ evidence_struct('vitals.') }} as evidence
     from {{ ref('stg_emr__vital_signs') }} as vitals
     inner join {{ ref('int_crs_episodes') }} as episodes on vitals.patient_key = episodes.patient_key
@@ -21,25 +21,19 @@ with in_episode as (
 
 signs as (
     select
-        in_episode.patient_key,
-        in_episode.sign,
-        in_episode.value,
-        in_episode.evidence,
-        in_episode.sign = 'systolic_bp'
-        and in_episode.value < limits.base + limits.per_year * in_episode.age_years as hypotensive
+        *,
+        sign = 'systolic_bp' and value < least(
+            {{ rule_constant('hypotension_adult') }},
+            {{ rule_constant('hypotension_newborn') }} + {{ rule_constant('hypotension_per_year') }} * age_years
+        ) as hypotensive
     from in_episode
-    inner join {{ ref('hypotension_limits') }} as limits
-        on in_episode.age_years >= limits.age_from and in_episode.age_years < limits.age_below
 )
 
 select
     patient_key,
     bool_or(hypotensive) as hypotension,
-    coalesce(max(value) filter (where sign = 'oxygen_flow'), 0) as oxygen_flow,
-    list_concat(
-        coalesce(list_value(min(evidence) filter (where hypotensive)), []),
-        coalesce(list_value(arg_max(evidence, (value, evidence)) filter (where sign = 'oxygen_flow')), [])
-    ) as evidence
+    max(value) filter (where sign = 'oxygen_flow') as oxygen_flow,
+    list_sort(list(evidence)) as evidence
 from signs
-where hypotensive or (sign = 'oxygen_flow' and value > 0)
+where hypotensive or sign = 'oxygen_flow'
 group by patient_key

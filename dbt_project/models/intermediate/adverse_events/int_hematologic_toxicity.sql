@@ -11,7 +11,7 @@ with blood_counts as (
         max(worst_grade) over (partition by patient_key) as worst_of_all
     from {{ ref('int_lab_toxicity') }}
     where
-        version = {{ study('rules.ctcae') }}
+        chosen
         and analyte in ('leukocytes', 'neutrophils', 'platelets', 'haemoglobin')
 )
 

@@ -31,8 +31,9 @@ early_grades as (
     select
         early.patient_key,
         max(case
-            when grades.measure = 'severe_days' and early.severe_days >= grades.bound
-                then case when early.never_above and grades.grade = 3 then 4 else grades.grade end
+            when grades.measure = 'severe_days' and early.severe_days >= grades.bound then grades.grade
+            when grades.measure = 'severe_days_without_recovery' and early.never_above and early.severe_days >= grades.bound
+                then grades.grade
             when grades.measure = 'profound_days' and early.profound_days >= grades.bound then grades.grade
             else 0
         end) as grade

@@ -1,5 +1,5 @@
 -- ICANS by the lowest ICE score (a vital sign `ice_score`, 0 to 10) from the infusion to 30 days after it: 7-9 grade 1,
--- 3-6 grade 2, 0-2 grade 3 (seed icans_grades); 10 is none. One row per patient with an ICE score. Source: ASTCT 2019.
+-- 3-6 grade 2, 0-2 grade 3 (seed icans_grades); 10 is none (NULL). One row per patient with an ICE score. Source: ASTCT 2019.
 
 with lowest as (
     select
@@ -24,7 +24,8 @@ select
     lowest.patient_key,
     lowest.ice_score,
     lowest.study_day,
-    coalesce(grades.grade, 0) as grade,
-    lowest.evidence
+    max(grades.grade) as grade,
+    any_value(lowest.evidence) as evidence
 from lowest
-left join {{ ref('icans_grades') }} as grades on lowest.ice_score >= grades.ice_from and lowest.ice_score <= grades.ice_to
+left join {{ ref('icans_grades') }} as grades on lowest.ice_score <= grades.ice_up_to
+group by lowest.patient_key, lowest.ice_score, lowest.study_day

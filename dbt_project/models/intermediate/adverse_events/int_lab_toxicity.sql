@@ -8,18 +8,17 @@ with verdicts as (
         worst.analyte,
         worst.period,
         bounds.version,
+        bounds.chosen,
         bounds.grade,
         case
             when bounds.direction = 'below' then
                 worst.lowest.value < bounds.bound
-                or (worst.lowest.value = bounds.bound and worst.lowest.comparator_order = 0)
+                or (worst.lowest.value = bounds.bound and not worst.lowest.comparator_order)
             else
                 worst.highest.value > bounds.bound
-                or (worst.highest.value = bounds.bound and worst.highest.comparator_order = 1)
+                or (worst.highest.value = bounds.bound and worst.highest.comparator_order)
         end as reached,
-        case when bounds.direction = 'below' then worst.lowest.value else worst.highest.value end as worst_value,
-        case when bounds.direction = 'below' then worst.lowest.study_day else -worst.highest.earlier end as worst_day,
-        case when bounds.direction = 'below' then worst.lowest.evidence else worst.highest.evidence end as evidence,
+        case when bounds.direction = 'below' then worst.lowest else worst.highest end as worst,
         case bounds.version when 5 then worst.days_at_grade_4_v5 else worst.days_at_grade_4_v6 end as days_at_grade_4
     from {{ ref('int_worst_labs') }} as worst
     inner join {{ ref('stg_emr__patients') }} as patients on worst.patient_key = patients.patient_key
@@ -33,10 +32,9 @@ graded as (
         analyte,
         period,
         version,
+        any_value(chosen) as chosen,
         coalesce(max(grade) filter (where reached), 0) as grade,
-        any_value(worst_value) as worst_value,
-        any_value(worst_day) as worst_day,
-        any_value(evidence) as evidence,
+        any_value(worst) as worst,
         any_value(days_at_grade_4) as days_at_grade_4
     from verdicts
     group by patient_key, analyte, period, version
@@ -46,13 +44,14 @@ select
     after_infusion.patient_key,
     after_infusion.analyte,
     after_infusion.version,
+    after_infusion.chosen,
     after_infusion.grade as worst_grade,
-    after_infusion.worst_value,
-    after_infusion.worst_day,
+    after_infusion.worst.value as worst_value,
+    abs(after_infusion.worst.day_order) as worst_day,
     after_infusion.days_at_grade_4,
     baseline.grade as baseline_grade,
     after_infusion.grade > coalesce(baseline.grade, 0) as treatment_emergent,
-    list_value(after_infusion.evidence) as evidence
+    list_value(after_infusion.worst.evidence) as evidence
 from graded as after_infusion
 left join graded as baseline
     on

@@ -32,8 +32,8 @@ select
     crs.crs_onset_date,
     coalesce(crs.evidence, []) as crs_evidence,
     hematologic.worst_grade as hematologic_toxicity_grade,
-    case when {{ feed_delivered('adverse_events') }} then coalesce(recorded.neurotoxicity, false) or coalesce(icans.grade > 0, false)
-        when icans.patient_key is not null then icans.grade > 0
+    case when {{ feed_delivered('adverse_events') }} then coalesce(recorded.neurotoxicity, false) or icans.grade is not null
+        when icans.patient_key is not null then icans.grade is not null
     end as neurotoxicity,
     case when {{ feed_delivered('adverse_events') }} then coalesce(recorded.infection, false) end as infection,
     case when {{ feed_delivered('encounters') }} then icu.patient_key is not null end as icu_admission,

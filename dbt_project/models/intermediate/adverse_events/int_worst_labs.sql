@@ -43,14 +43,14 @@ select
     period,
     min(struct_pack(
         value := value,
-        comparator_order := case comparator when '<' then 0 else 1 end,
-        study_day := study_day,
+        comparator_order := comparator is distinct from '<',
+        day_order := study_day,
         evidence := {{ evidence_struct() }}
     )) as lowest,
     max(struct_pack(
         value := value,
-        comparator_order := case comparator when '>' then 1 else 0 end,
-        earlier := -study_day,
+        comparator_order := comparator is not distinct from '>',
+        day_order := -study_day,
         evidence := {{ evidence_struct() }}
     )) as highest,
     count(distinct study_day) filter (where at_grade_4_v5) as days_at_grade_4_v5,

@@ -2,23 +2,12 @@
 -- patient was alive at the cut-off. It is used only where no visit up to the cut-off exists (int_last_contact).
 -- One row per patient with such a visit: the earliest one.
 
-with visits as (
-    select
-        patient_key,
-        {{ typed('follow_ups', 'visited_on') }},
-        {{ typed('follow_ups', 'vital_status') }},
-        {{ typed('follow_ups', 'death_on') }},
-        {{ evidence_columns('follow_ups') }}
-    from {{ lake_relation('follow_ups') }} as lake
-    where not {{ until_cutoff('follow_ups') }} and {{ of_known_patient() }}
-)
-
 select
     patient_key,
     visited_on,
     {{ data_cutoff() }} as alive_on,
     {{ evidence_list() }} as evidence
-from visits
+from {{ ref('int_late_visits') }}
 where
     death_on > {{ data_cutoff() }}
     or (death_on is null and coalesce(vital_status, 'alive') = 'alive')

@@ -6,9 +6,7 @@
 with candidates as (
     select
         leukemia.*,
-        remission.complete_remission_date,
-        case leukemia.found_in when 'marrow' then 1 when 'blood' then 2 when 'extramedullary' then 3 else 4 end
-            as site_order
+        remission.evidence as remission_evidence
     from {{ ref('int_leukemia_findings') }} as leukemia
     left join {{ ref('int_first_complete_remission') }} as remission on leukemia.patient_key = remission.patient_key
     where
@@ -25,19 +23,22 @@ with candidates as (
 )
 
 select
-    candidates.patient_key,
-    candidates.found_on as relapse_date,
-    candidates.study_day,
-    candidates.found_in,
-    candidates.value,
-    candidates.detail,
-    candidates.date_precision,
-    candidates.date_is_of_visit,
-    {{ merge_evidence(['candidates.evidence', 'remission.evidence']) }} as evidence,
-    candidates.evidence[1] as deciding_row
+    patient_key,
+    found_on as relapse_date,
+    study_day,
+    found_in,
+    value,
+    detail,
+    date_precision,
+    date_is_of_visit,
+    {{ merge_evidence(['list_value(deciding_row)', 'remission_evidence']) }} as evidence,
+    deciding_row
 from candidates
-left join {{ ref('int_first_complete_remission') }} as remission on candidates.patient_key = remission.patient_key
 qualify row_number() over (
-    partition by candidates.patient_key
-    order by candidates.found_on, candidates.site_order, candidates.value desc, candidates.evidence
+    partition by patient_key
+    order by
+        found_on,
+        list_position(['marrow', 'blood', 'extramedullary', 'follow_up'], found_in),
+        value desc,
+        deciding_row
 ) = 1

@@ -1,14 +1,10 @@
--- The latest dated clinical row of a patient who has no follow-up visit after the infusion: what stands in for last
--- contact. One row per such patient. Long feeds are scanned once, by patient.
+-- The latest dated clinical row of a patient who has no follow-up visit from the infusion on: what stands in for last
+-- contact; the infusion itself at the least. One row per such patient. Long feeds are scanned once, by patient.
 
 with without_visit as (
-    select patient_key, infusion_date
-    from {{ ref('int_time_zero') }} as time_zero
-    where not exists (
-        select 1
-        from {{ ref('stg_emr__follow_ups') }} as visits
-        where visits.patient_key = time_zero.patient_key and visits.visited_on >= time_zero.infusion_date
-    )
+    select patient_key
+    from {{ ref('int_time_zero') }}
+    where patient_key not in (select visits.patient_key from {{ ref('int_last_visits') }} as visits)
 ),
 
 {%- set dated = {
@@ -21,13 +17,12 @@ with without_visit as (
 latest as (
 {%- for feed, dated_by in dated.items() %}
     select
-        rows.patient_key,
-        max(cast(rows.{{ dated_by }} as date)) as latest_on,
-        arg_max({{ evidence_struct('rows.') }}, (cast(rows.{{ dated_by }} as date), {{ source_order('rows.') }})) as evidence
-    from {{ ref('stg_emr__' ~ feed) }} as rows
-    inner join without_visit on rows.patient_key = without_visit.patient_key
-    where cast(rows.{{ dated_by }} as date) >= without_visit.infusion_date
-    group by rows.patient_key
+        patient_key,
+        max(cast({{ dated_by }} as date)) as latest_on,
+        arg_max({{ evidence_struct() }}, (cast({{ dated_by }} as date), {{ source_order() }})) as evidence
+    from {{ ref('stg_emr__' ~ feed) }}
+    where patient_key in (select without_visit.patient_key from without_visit) and {{ dated_by }} is not null
+    group by patient_key
     {{- " union all" if not loop.last }}
 {%- endfor %}
 )

@@ -1,4 +1,5 @@
--- Subsequent therapy: the first therapy after the infusion and before relapse. Without one: "no further therapy until
+-- Subsequent therapy: the first therapy after the infusion and before relapse (of one day: transplant,
+-- consolidation, repeated course, salvage, which is their order by name). Without one: "no further therapy until
 -- relapse" after a complete remission, "none (chemoresistance)" after treatment failure, NULL where response was never
 -- assessed. One row per patient with an infusion. Source: paper, subsequent therapy.
 
@@ -6,9 +7,9 @@ with before_relapse as (
     select therapies.*
     from {{ ref('int_subsequent_therapies') }} as therapies
     left join {{ ref('int_first_relapse') }} as relapses on therapies.patient_key = relapses.patient_key
-    where therapies.started_on < coalesce(relapses.relapse_date, therapies.started_on + 1)
+    where therapies.started_on < relapses.relapse_date or relapses.relapse_date is null
     qualify row_number() over (
-        partition by therapies.patient_key order by therapies.started_on, therapies.therapy_order, therapies.evidence
+        partition by therapies.patient_key order by therapies.started_on, therapies.therapy, therapies.evidence
     ) = 1
 )
 

@@ -5,7 +5,6 @@ select
     patient_key,
     hsct_date as started_on,
     'bridged to HSCT' as therapy,
-    1 as therapy_order,
     evidence
 from {{ ref('int_allo_transplants') }}
 where first_after_infusion and study_day <= {{ study('hsct.bridging_window_days') }}
@@ -14,7 +13,6 @@ select
     infusions.patient_key,
     cast(infusions.infused_at as date),
     'repeated CAR-T consolidation',
-    2,
     {{ evidence_list('infusions.') }}
 from {{ ref('stg_emr__cart_infusions') }} as infusions
 inner join {{ ref('int_time_zero') }} as time_zero on infusions.patient_key = time_zero.patient_key
@@ -27,7 +25,6 @@ select
         when 'consolidation' then 'consolidation chemotherapy'
         else 'salvage chemotherapy'
     end,
-    case lower(medications.purpose) when 'consolidation' then 3 else 4 end,
     {{ evidence_list('medications.') }}
 from {{ ref('stg_emr__medications') }} as medications
 inner join {{ ref('int_time_zero') }} as time_zero on medications.patient_key = time_zero.patient_key

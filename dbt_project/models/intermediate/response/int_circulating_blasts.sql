@@ -6,7 +6,11 @@ select
     labs.patient_key,
     cast(labs.collected_at as date) as collected_on,
     labs.value as blast_percent,
-    {{ is_above('labs.value', 'labs.value_comparator', '0') }} as blasts_present,
+    case
+        when labs.value_comparator in ('<', '<=') then false
+        when labs.value_comparator = '>' then true
+        else labs.value > 0
+    end as blasts_present,
     labs.source_feed,
     labs.source_extract,
     labs.source_file,
@@ -14,5 +18,6 @@ select
 from {{ ref('stg_emr__lab_results') }} as labs
 inner join {{ ref('lab_analytes') }} as analytes
     on labs.loinc = analytes.loinc and analytes.analyte = 'circulating_blasts'
-inner join {{ ref('int_time_zero') }} as time_zero on labs.patient_key = time_zero.patient_key
-where labs.value is not null and labs.collected_at is not null
+where
+    labs.patient_key in (select time_zero.patient_key from {{ ref('int_time_zero') }} as time_zero)
+    and labs.value is not null and labs.collected_at is not null

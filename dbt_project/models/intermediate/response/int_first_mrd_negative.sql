@@ -7,7 +7,7 @@ with first_negative as (
         mrd.patient_key,
         mrd.sampled_on,
         mrd.date_precision,
-        {{ evidence_list('mrd.') }} as evidence
+        {{ evidence_struct('mrd.') }} as deciding_row
     from {{ ref('int_mrd_findings') }} as mrd
     inner join {{ ref('int_time_zero') }} as time_zero on mrd.patient_key = time_zero.patient_key
     where
@@ -27,7 +27,7 @@ select
         when first_negative.sampled_on > remission.complete_remission_date then first_negative.date_precision
         else remission.date_precision
     end as date_precision,
-    first_negative.evidence[1] as deciding_row,
-    {{ merge_evidence(['remission.evidence', 'first_negative.evidence']) }} as evidence
+    first_negative.deciding_row,
+    {{ merge_evidence(['remission.evidence', 'list_value(first_negative.deciding_row)']) }} as evidence
 from {{ ref('int_first_complete_remission') }} as remission
 inner join first_negative on remission.patient_key = first_negative.patient_key

@@ -11,15 +11,15 @@ with findings as (
         blast_percent as value,
         cast(null as varchar) as detail,
         false as date_is_of_visit,
-        {{ evidence_list() }} as evidence
+        {{ evidence_struct() }} as deciding_row
     from {{ ref('stg_emr__marrow_assessments') }}
     where blast_percent > {{ rule_constant('relapse_marrow_blasts_above_percent') }}
     union all
-    select patient_key, collected_on, 'day', 'blood', blast_percent, null, false, {{ evidence_list() }}
+    select patient_key, collected_on, 'day', 'blood', blast_percent, null, false, {{ evidence_struct() }}
     from {{ ref('int_circulating_blasts') }}
     where blasts_present
     union all
-    select patient_key, assessed_on, assessed_on_precision, 'extramedullary', null, site, false, {{ evidence_list() }}
+    select patient_key, assessed_on, assessed_on_precision, 'extramedullary', null, site, false, {{ evidence_struct() }}
     from {{ ref('stg_emr__extramedullary_assessments') }}
     where finding = 'present'
     union all
@@ -31,7 +31,7 @@ with findings as (
         null,
         relapse_site,
         relapse_on is null,
-        {{ evidence_list() }}
+        {{ evidence_struct() }}
     from {{ ref('stg_emr__follow_ups') }}
     where disease_status = 'relapse' or relapse_on is not null
 )

@@ -1,7 +1,8 @@
 -- Minimal residual disease, one verdict per result: by flow negative below the study's percentage (where the laboratory
 -- gives no figure, or one that leaves it open such as "<0.1", its own verdict counts); by qPCR the laboratory's verdict,
--- else any transcript is positive. `turned_negative`: a qPCR negative after an earlier positive of the same target.
--- `counts_as_negative` is what the paper calls MRD negative. One row per MRD result. Source: paper, definitions.
+-- else any transcript is positive ("<0.001" shows none).
+-- `counts_as_negative` is what the paper calls MRD negative: flow negative, or qPCR negative on a day after an earlier
+-- positive of the same target. One row per MRD result. Source: paper, definitions.
 
 with verdicts as (
     select
@@ -18,7 +19,8 @@ with verdicts as (
                     else result
                 end
             when result is not null then result
-            when {{ is_above('value_percent', 'value_percent_comparator', '0') }} then 'positive'
+            when value_percent_comparator in ('<', '<=') then 'negative'
+            when value_percent > 0 then 'positive'
             when value_percent is not null then 'negative'
         end as status
     from {{ ref('stg_emr__mrd_results') }}
@@ -44,7 +46,6 @@ select
     target,
     value_percent,
     status,
-    method = 'qpcr' and status = 'negative' and was_positive as turned_negative,
     status = 'negative' and (method = 'flow' or was_positive) as counts_as_negative,
     source_feed,
     source_extract,

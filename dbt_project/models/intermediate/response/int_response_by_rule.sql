@@ -2,7 +2,7 @@
 --   paper:  CR = leukaemia-free, whatever the counts.
 --   eln:    leukaemia-free; CR needs neutrophils and platelets above their bounds, CRh both at or above lower ones, CRi
 --           one of the two above its bound; else MLFS. A count that was not measured is not shown to have recovered.
---   cibmtr: CR = leukaemia-free and held at least 28 days: no sign of leukaemia and no death before then, and the patient
+--   cibmtr: CR = leukaemia-free and held at least 28 days: no sign of leukaemia and no death from that day on before then, and the patient
 --           seen that long (an assessment, a visit or a death on or after that day).
 -- Bounds and what counts as complete remission: seed response_categories. One row per patient, assessment day, rule set.
 
@@ -13,7 +13,7 @@ with leukemia_free_days as (
         min(leukemia.found_on) as next_leukemia_on
     from {{ ref('int_response_findings') }} as findings
     left join {{ ref('int_leukemia_findings') }} as leukemia
-        on findings.patient_key = leukemia.patient_key and leukemia.found_on > findings.assessed_on
+        on findings.patient_key = leukemia.patient_key and leukemia.found_on >= findings.assessed_on
     group by findings.patient_key, findings.assessed_on
 ),
 
