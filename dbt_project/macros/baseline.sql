@@ -31,3 +31,13 @@
     )
     {%- else -%} true {%- endif -%}
 {%- endmacro %}
+
+{#- The first day that a date can mean: of "2017" 1 January, though it is imputed as 1 July. A history row with a partial
+    date counts as before the infusion unless its whole month or year lies after it. -#}
+{% macro earliest_day(column) -%}
+    case
+        when {{ column }}_precision = 'year' then cast(date_trunc('year', {{ column }}) as date)
+        when {{ column }}_precision = 'month' then cast(date_trunc('month', {{ column }}) as date)
+        else {{ column }}
+    end
+{%- endmacro %}

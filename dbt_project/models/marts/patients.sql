@@ -8,11 +8,14 @@ select
     patients.sex,
     cast(date_sub('year', patients.birth_date, time_zero.infusion_date) as integer) as age_years,
     time_zero.infusion_date,
+    time_zero.infused_at_precision as infusion_date_precision,
 
     -- the disease at baseline
     prior_therapy.prior_chemotherapies,
     refractory.refractory,
+    nullif(refractory.refractory_because, '') as refractory_because,
     relapsed.relapsed,
+    nullif(relapsed.relapsed_because, '') as relapsed_because,
     labels.recorded_refractory,
     labels.recorded_relapsed,
     marrow.marrow_blast_percent,

@@ -19,7 +19,7 @@ with findings as (
         on {{ gene_alias('findings.gene') }} = genes.alias and findings.kind = genes.kind
     where findings.kind is not null
         and findings.result is not null
-        and coalesce(findings.sampled_on <= time_zero.infusion_date, true)
+        and coalesce({{ earliest_day('findings.sampled_on') }} <= time_zero.infusion_date, true)
 )
 
 select

@@ -1,6 +1,7 @@
--- Previous chemotherapy: the lines of prior_therapies begun before the infusion. A line without a readable start counts:
--- the feed holds nothing but previous therapy. Where the feed was delivered, a patient without a line had none; where it
--- was not, the number is not known. One row per patient with an infusion.
+-- Previous chemotherapy: the lines of prior_therapies begun before the infusion. A line without a readable start counts,
+-- and one of which month or year alone is known unless all of it lies after: the feed holds nothing but previous therapy.
+-- Where the feed was delivered, a patient without a line had none; where it was not, the number is not known.
+-- One row per patient with an infusion.
 select
     time_zero.patient_key,
     case
@@ -14,5 +15,5 @@ select
 from {{ ref('int_time_zero') }} as time_zero
 left join {{ ref('stg_emr__prior_therapies') }} as lines
     on time_zero.patient_key = lines.patient_key
-    and (time_zero.infusion_date > lines.started_on or lines.started_on is null)
+    and (time_zero.infusion_date > {{ earliest_day('lines.started_on') }} or lines.started_on is null)
 group by time_zero.patient_key

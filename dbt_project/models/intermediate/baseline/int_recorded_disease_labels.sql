@@ -11,7 +11,7 @@ with labelled as (
     left join {{ ref('diagnosis_labels') }} as labels
         on (labels.found_in = 'description' and contains(lower(diagnoses.description), labels.text))
         or (labels.found_in = 'code' and starts_with(replace(upper(diagnoses.code), '.', ''), labels.text))
-    where coalesce(diagnoses.diagnosed_on <= time_zero.infusion_date, true)
+    where coalesce({{ earliest_day('diagnoses.diagnosed_on') }} <= time_zero.infusion_date, true)
         and {{ has_study_prefix('diagnoses.code', 'cohort.diagnosis_prefixes') }}
 )
 

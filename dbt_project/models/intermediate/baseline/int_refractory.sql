@@ -12,7 +12,7 @@ with lines as (
         ) as evidence
     from {{ ref('stg_emr__prior_therapies') }} as lines
     inner join {{ ref('int_time_zero') }} as time_zero on lines.patient_key = time_zero.patient_key
-    where coalesce(lines.started_on < time_zero.infusion_date, true)
+    where coalesce({{ earliest_day('lines.started_on') }} < time_zero.infusion_date, true)
     group by lines.patient_key
 ),
 

@@ -6,7 +6,7 @@ with lines as (
     select lines.*, time_zero.infusion_date
     from {{ ref('int_time_zero') }} as time_zero
     inner join {{ ref('stg_emr__prior_therapies') }} as lines on time_zero.patient_key = lines.patient_key
-    where coalesce(lines.started_on < time_zero.infusion_date, true)
+    where coalesce({{ earliest_day('lines.started_on') }} < time_zero.infusion_date, true)
 ),
 
 remissions as (

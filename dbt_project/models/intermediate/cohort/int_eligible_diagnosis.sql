@@ -8,7 +8,7 @@ with fitting as (
     select distinct diagnoses.patient_key
     from {{ ref('stg_emr__diagnoses') }} as diagnoses
     left join {{ ref('int_time_zero') }} as time_zero on diagnoses.patient_key = time_zero.patient_key
-    where coalesce(diagnoses.diagnosed_on <= time_zero.infusion_date, true)
+    where coalesce({{ earliest_day('diagnoses.diagnosed_on') }} <= time_zero.infusion_date, true)
         and {{ has_study_prefix('diagnoses.code', 'cohort.diagnosis_prefixes') }}
         {%- if phenotype %}
         and contains(replace(upper(diagnoses.immunophenotype), ' ', ''), {{ sql_text(phenotype | upper | replace(' ', '')) }})
