@@ -98,12 +98,20 @@ def figure_html(figure: DrawnFigure, folder: Path) -> str:
 
 
 def small_svg(svg: str) -> str:
-    """The drawing without prolog, metadata and the digits of its paths that no eye sees."""
+    """The drawing without prolog, metadata, comments and the digits of its coordinates that no eye sees."""
     svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r' d="[^"]*"', lambda match: re.sub(r"(\.\d{2})\d+", r"\1", " ".join(match.group().split())), svg)
-    svg = svg.replace("\n", " ")
-    return re.sub(r"\s{2,}", " ", re.sub(r">\s+<", "><", svg)).strip()
+    svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
+    svg = re.sub(r' d="([^"]*)"', lambda found: f' d="{_short_path(found.group(1))}"', svg)
+    svg = re.sub(r'( [xy]="|translate\()[^")]*', lambda found: _rounded(found.group()), svg)
+    return re.sub(r"\s{2,}", " ", re.sub(r">\s+<", "><", svg.replace("\n", " "))).strip()
+
+
+def _short_path(path: str) -> str:
+    return re.sub(r" ?([A-Za-z]) ?", r"\1", _rounded(" ".join(path.split())))
+
+
+def _rounded(numbers: str) -> str:
+    return re.sub(r"(\.\d{2})\d+", r"\1", numbers)
 
 
 def data_uri(svg: str) -> str:
