@@ -76,7 +76,16 @@ class Selected:
 
 
 def selected_cox(inputs: Inputs, study: Study, endpoint: str) -> Selected:
-    """Run forward selection for one time-to-event endpoint over the complete cases of all candidates."""
+    """Run forward selection for one time-to-event endpoint over the complete cases of all candidates.
+
+    Three tables need the answer; shared samples keep it.
+    """
+    shared, settings = shared_samples(inputs, study), study.models.cox
+    key = ("selected_cox", endpoint, study.conventions, settings)
+    return shared.once(key, lambda: _select_cox(shared, study, endpoint))
+
+
+def _select_cox(inputs: Inputs, study: Study, endpoint: str) -> Selected:
     settings = study.models.cox
     try:
         source = inputs.time_to_event(endpoint, settings.covariates)
@@ -100,6 +109,11 @@ def selected_cox(inputs: Inputs, study: Study, endpoint: str) -> Selected:
 
 def selected_logistic(inputs: Inputs, study: Study, endpoint: str) -> Selected:
     """Run forward selection for one yes/no endpoint over the complete cases of all candidates."""
+    shared, settings = shared_samples(inputs, study), study.models.logistic
+    return shared.once(("selected_logistic", endpoint, settings), lambda: _select_logistic(shared, study, endpoint))
+
+
+def _select_logistic(inputs: Inputs, study: Study, endpoint: str) -> Selected:
     settings = study.models.logistic
     try:
         source = inputs.binary(endpoint, settings.covariates)

@@ -42,8 +42,8 @@ class SharedSamples:
         """Pass everything that is no sample to the reader."""
         return getattr(self._inputs, name)
 
-    def _once(self, key: tuple[object, ...], make: Callable[[], Sample]) -> Sample:
-        """Return what ``make`` gives, made once; a reason why it can't be had is kept too."""
+    def once(self, key: tuple[object, ...], make: Callable[[], Sample]) -> Sample:
+        """Return what ``make`` gives for ``key``, made once; a reason why it can't be had is kept too."""
         if key not in self._kept:
             try:
                 self._kept[key] = make()
@@ -59,23 +59,23 @@ class SharedSamples:
 
     def covariate(self, name: str) -> Covariate:
         """Return the covariate of the study file called ``name``."""
-        return self._once(("covariate", name), lambda: self._inputs.covariate(name))
+        return self.once(("covariate", name), lambda: self._inputs.covariate(name))
 
     def time_to_event(self, endpoint: str, covariates: Sequence[str] = ()) -> TimeToEvent:
         """Return follow-up for ``endpoint`` with the named covariates, as the reader would."""
         if not self._known(covariates):
             return self._inputs.time_to_event(endpoint, covariates)
         key = ("time_to_event", endpoint, *covariates)
-        return self._once(key, lambda: self._collapsed_time(endpoint, covariates))
+        return self.once(key, lambda: self._collapsed_time(endpoint, covariates))
 
     def _collapsed_time(self, endpoint: str, covariates: Sequence[str]) -> TimeToEvent:
-        whole = self._once(
+        whole = self.once(
             ("time_to_event", endpoint, "*"), lambda: self._inputs.time_to_event(endpoint, self._covariates)
         )
         levels = {name: whole.levels[name] for name in covariates}
         if len(covariates) > MOST_COLLAPSED:
             return TimeToEvent(whole.time_days, whole.cause, levels, whole.weight)
-        times, index = self._once(("times", endpoint), lambda: np.unique(whole.time_days, return_inverse=True))
+        times, index = self.once(("times", endpoint), lambda: np.unique(whole.time_days, return_inverse=True))
         cell = index * LEVEL_CODES + whole.cause
         kept, weight, found = _cells(cell, len(times) * LEVEL_CODES, levels, whole.weight)
         return TimeToEvent(times[kept // LEVEL_CODES], (kept % LEVEL_CODES).astype(np.int8), found, weight)
@@ -84,10 +84,10 @@ class SharedSamples:
         """Return the yes/no ``endpoint`` with the named covariates, as the reader would."""
         if not self._known(covariates):
             return self._inputs.binary(endpoint, covariates)
-        return self._once(("binary", endpoint, *covariates), lambda: self._collapsed_binary(endpoint, covariates))
+        return self.once(("binary", endpoint, *covariates), lambda: self._collapsed_binary(endpoint, covariates))
 
     def _collapsed_binary(self, endpoint: str, covariates: Sequence[str]) -> Binary:
-        whole = self._once(("binary", endpoint, "*"), lambda: self._inputs.binary(endpoint, self._covariates))
+        whole = self.once(("binary", endpoint, "*"), lambda: self._inputs.binary(endpoint, self._covariates))
         levels = {name: whole.levels[name] for name in covariates}
         if len(covariates) > MOST_COLLAPSED:
             return Binary(whole.achieved, levels, whole.weight)
@@ -97,7 +97,7 @@ class SharedSamples:
     def counting_process(self, endpoint: str, covariate: str, adjust: Sequence[str] = ()) -> SwitchTimes:
         """Return follow-up with the day of change, as the reader would."""
         key = ("counting_process", endpoint, covariate, *adjust)
-        return self._once(key, lambda: self._inputs.counting_process(endpoint, covariate, adjust))
+        return self.once(key, lambda: self._inputs.counting_process(endpoint, covariate, adjust))
 
 
 def _cells(
