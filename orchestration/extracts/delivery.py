@@ -168,7 +168,17 @@ def check_delivery(extract: ExtractFolder, profile: SourceProfile, lake: Lake | 
         rows_by_file[source.path.name] = count_source_rows(extract, source, profile) if rows is None else rows
     for entry in listed.values():
         _check_figures(extract, entry, rows_by_file.get(entry.path, entry.rows))
+    _check_not_empty(delivery, rows_by_file)
     return delivery
+
+
+def _check_not_empty(delivery: Delivery, rows_by_file: Mapping[str, int]) -> None:
+    """A snapshot without a single patient or infusion says that all were deleted: never meant, so it is refused."""
+    for name, sources in delivery.files.items():
+        rows = sum(rows_by_file[source.path.name] for source in sources)
+        if delivery.mode == "snapshot" and FEEDS[name].required and rows == 0:
+            files = ", ".join(source.path.name for source in sources)
+            raise _refused(delivery.extract, f"the required feed {name} holds no row ({files}); have it delivered again")
 
 
 def _check_figures(extract: ExtractFolder, entry: ManifestFile, rows: int) -> None:

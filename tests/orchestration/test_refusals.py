@@ -69,6 +69,7 @@ def test_unknown_source_profile(tmp_path: Path) -> None:
     [
         ({"cart_infusions.csv": ""}, ["cart_infusions"]),
         ({"patients.csv": "sex,birth_date\nF,1990-01-01\n"}, ["patients.csv", "patient_id"]),
+        ({"patients.csv": "patient_id,sex,birth_date\n"}, ["patients", "no row"]),
         ({"lab_results.csv": b""}, ["lab_results.csv"]),
         ({"lab_results.csv.gz": gzip.compress(b"patient_id,collected_at,loinc\n" * 50)[:40]}, ["lab_results.csv.gz"]),
         ({"lab_results.parquet": b"not parquet"}, ["lab_results.parquet"]),
@@ -86,7 +87,7 @@ def test_unknown_source_profile(tmp_path: Path) -> None:
             ["patients.csv"],
         ),
     ],
-    ids=["required feed missing", "key column missing", "0 bytes", "truncated gzip", "not Parquet", "manifest differs"],
+    ids=["required feed missing", "key column missing", "no patient", "0 bytes", "truncated gzip", "not Parquet", "manifest differs"],
 )
 def test_extract_that_cannot_be_used(tmp_path: Path, files: dict[str, str | bytes], expected: list[str]) -> None:
     night = run_refresh(tmp_path / "home", small_extract(tmp_path / "extracts", **files))
