@@ -28,7 +28,9 @@ def lake_rows(extract: Path, feed: str) -> list[dict[str, str | None]]:
                 row = {name: (record.get(name) or "").strip() or None for name in columns if name != "patient_id"}
                 for name in HASHED_IDS:
                     if row.get(name):
-                        row[name] = patient_key(f"{name}:{row[name]}")
+                        row[name] = patient_key(
+                            f"{name.removeprefix('parent_')}:{row[name]}"
+                        )  # a parent is an event too
                 rows.append({"patient_key": patient_key(record["patient_id"]), **row})
     return rows
 

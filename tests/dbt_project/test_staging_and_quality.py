@@ -167,7 +167,7 @@ def test_unreadable_values_are_listed_as_they_stood(troubled: duckdb.DuckDBPyCon
 
 def test_rows_of_unknown_patients_are_rejected_whole(troubled: duckdb.DuckDBPyConnection) -> None:
     rows = troubled.execute(
-        "select feed, \"row\", reason, content, rejected_by from quality.rejected_rows"
+        'select feed, "row", reason, content, rejected_by from quality.rejected_rows'
         " where rejected_by = 'warehouse' order by all"
     ).fetchall()
     assert [(feed, row, reason) for feed, row, reason, _, _ in rows] == [
