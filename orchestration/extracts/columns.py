@@ -86,7 +86,13 @@ def combined(columns: Sequence[pa.DictionaryArray], how: str) -> pa.DictionaryAr
     texts = [column.cast(pa.string()) for column in columns]
     if how == "first":
         return pc.coalesce(*texts).dictionary_encode()
-    if how == "concat":
-        return map_distinct(pc.binary_join_element_wise(*texts, "", null_handling="skip").dictionary_encode(), stripped)
-    whole = pc.binary_join_element_wise(*texts, " ", null_handling="skip")
-    return pc.if_else(pc.is_valid(texts[0]), whole, pa.scalar(None, pa.string())).dictionary_encode()
+    separator = "" if how == "concat" else " "
+    whole = pc.binary_join_element_wise(*texts, separator, null_handling="replace", null_replacement="")
+    if how == "join":
+        whole = pc.if_else(pc.is_valid(texts[0]), whole, pa.scalar(None, pa.string()))
+    return map_distinct(whole.dictionary_encode(), stripped)
+
+
+def filled_with(column: pa.DictionaryArray, text: str) -> pa.DictionaryArray:
+    """The column with `text` where it is NULL."""
+    return pc.fill_null(column.cast(pa.string()), text).dictionary_encode()

@@ -178,7 +178,9 @@ def _check_not_empty(delivery: Delivery, rows_by_file: Mapping[str, int]) -> Non
         rows = sum(rows_by_file[source.path.name] for source in sources)
         if delivery.mode == "snapshot" and FEEDS[name].required and rows == 0:
             files = ", ".join(source.path.name for source in sources)
-            raise _refused(delivery.extract, f"the required feed {name} holds no row ({files}); have it delivered again")
+            raise _refused(
+                delivery.extract, f"the required feed {name} holds no row ({files}); have it delivered again"
+            )
 
 
 def _check_figures(extract: ExtractFolder, entry: ManifestFile, rows: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -18,16 +19,25 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {"threads": 2, "mem
 """Nothing may spill to disk outside the warehouse home."""
 
 
-def conflicting_positions(lake_file: Path, feed: Feed, patients: Collection[str] = ()) -> npt.NDArray[np.int64]:
-    """Positions (from 0) of the rows whose key stands for two contents, or whose `patient_key` is in `patients`."""
+@dataclass(frozen=True)
+class RepeatedKeys:
+    """Rows whose key occurs more than once: positions (from 0) of contradicting ones, number of identical ones."""
+
+    contradicting: npt.NDArray[np.int64]
+    identical: int
+
+
+def repeated_keys(lake_file: Path, feed: Feed, patients: Collection[str] = ()) -> RepeatedKeys:
+    """Finds them; rows whose `patient_key` is in `patients` contradict each other whatever the lake holds of them."""
+    none = RepeatedKeys(np.array([], np.int64), 0)
     if not patients and _few_and_distinct(lake_file, [column.lake_name for column in feed.key_columns]):
-        return np.array([], np.int64)
+        return none
     keys = ", ".join(f'"{column.lake_name}"' for column in feed.key_columns)
     with duckdb.connect(":memory:", config=_SETTINGS) as connection:
-        repeated = _repeated_hashes(connection, lake_file, keys)
-        if not len(repeated) and not patients:
-            return np.array([], np.int64)
-        connection.register("repeated", pa.table({"hash": repeated}))
+        hashes = _repeated_hashes(connection, lake_file, keys)
+        if not len(hashes) and not patients:
+            return none
+        connection.register("repeated", pa.table({"hash": hashes}))
         connection.register("patients", pa.table({"patient_key": pa.array(sorted(patients), pa.string())}))
         content = ", ".join(f'"{name}"' for name in (*(c.lake_name for c in feed.lake_columns), DELETED.name))
         found = connection.execute(
@@ -38,15 +48,22 @@ def conflicting_positions(lake_file: Path, feed: Feed, patients: Collection[str]
                 where hash({keys}) in (select hash from repeated)
                     or patient_key in (select patient_key from patients)
             ),
-            contradicting as (
-                select {keys} from candidate group by {keys}
-                having min(content) <> max(content) or any_value(patient_key) in (select patient_key from patients)
+            judged as (
+                select
+                    {keys},
+                    count(*) as rows,
+                    min(content) <> max(content)
+                        or any_value(patient_key) in (select patient_key from patients) as contradicting
+                from candidate group by {keys}
             )
-            select position from candidate inner join contradicting using ({keys}) order by position
+            select position, contradicting from candidate inner join judged using ({keys})
+            where contradicting or rows > 1
+            order by position
             """,  # noqa: S608 - column names are the contract's own
             {"file": str(lake_file)},
         ).fetchnumpy()
-    return np.asarray(found["position"], np.int64)
+    contradicting = np.asarray(found["contradicting"], np.bool_)
+    return RepeatedKeys(np.asarray(found["position"], np.int64)[contradicting], int((~contradicting).sum()))
 
 
 def _few_and_distinct(lake_file: Path, keys: list[str]) -> bool:

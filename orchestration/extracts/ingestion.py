@@ -27,7 +27,7 @@ from orchestration.extracts.delivery import (
     read_delivery,
     refused_file,
 )
-from orchestration.extracts.duplicates import conflicting_positions
+from orchestration.extracts.duplicates import repeated_keys
 from orchestration.extracts.feeds import FEEDS, Verb
 from orchestration.extracts.identifiers import KnownIdentifiers
 from orchestration.extracts.lake import REJECTED_SCHEMA, Lake, LedgerRow, delivery_of, lake_writer, notes_text
@@ -187,8 +187,8 @@ def _load_table(load: FileLoad, lake: Lake, table: SourceTable, mapping: TableMa
         pq.ParquetWriter(rejected, REJECTED_SCHEMA, compression="zstd", store_schema=False) as rejected_writer,
     ):
         _write_rows(load, table, mapping, accepted, rejected_writer, counts)
-        conflicts = conflicting_positions(accepted, load.feed, counts.identity_conflicts)
-        _set_aside(load, accepted, conflicts, rejected_writer, counts)
+        repeated = repeated_keys(accepted, load.feed, counts.identity_conflicts)
+        _set_aside(load, accepted, repeated.contradicting, rejected_writer, counts)
     row = LedgerRow(
         feed=load.feed.name,
         extract=load.extract,
@@ -210,6 +210,7 @@ def _load_table(load: FileLoad, lake: Lake, table: SourceTable, mapping: TableMa
         delivery=current,
         source_rows=counts.source_rows,
         skipped_rows=counts.skipped,
+        repeated_rows=repeated.identical,
         date_shift_days=load.profile.date_shift_days,
         masked_cells=counts.masked_cells,
         notes=notes_text(_notes(load, mapping, counts)),

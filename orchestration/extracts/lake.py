@@ -58,6 +58,7 @@ _LEDGER_SCHEMA = pa.schema(
         ("delivery", pa.string()),
         ("source_rows", pa.int64()),
         ("skipped_rows", pa.int64()),
+        ("repeated_rows", pa.int64()),
         ("date_shift_days", pa.int64()),
         ("masked_cells", pa.int64()),
         ("notes", pa.string()),
@@ -70,7 +71,8 @@ class LedgerRow:
     """What is known of one ingested file.
 
     `rows` counts rows of the feed and is `accepted` + `rejected`; `source_rows` counts rows of the file, of which
-    `skipped_rows` belong to no row of this feed. `delivery` lists the load ids of the feed's files as last delivered.
+    `skipped_rows` belong to no row of this feed; `repeated_rows` are accepted rows that another one repeats.
+    `delivery` lists the load ids of the feed's files as last delivered.
     """
 
     feed: str
@@ -93,6 +95,7 @@ class LedgerRow:
     delivery: str
     source_rows: int
     skipped_rows: int
+    repeated_rows: int
     date_shift_days: int
     masked_cells: int
     notes: str
@@ -265,7 +268,8 @@ def _feed_plan(rows: Sequence[LedgerRow]) -> FeedPlan:
         ]
     return FeedPlan(
         files=tuple(sorted(row.lake_file for row in chosen)),
-        deduplicate=len({(row.source_system, row.extract) for row in chosen}) > 1,
+        deduplicate=len({(row.source_system, row.extract) for row in chosen}) > 1
+        or any(row.repeated_rows for row in chosen),
     )
 
 

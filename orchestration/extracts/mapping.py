@@ -18,6 +18,7 @@ from orchestration.extracts.columns import (
     combined,
     constant_column,
     empty_column,
+    filled_with,
     map_distinct,
     missing,
     rows_where,
@@ -66,6 +67,7 @@ class TableMapping:
     absent: tuple[str, ...]
     unused: tuple[str, ...]
     found: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    lenient: bool = False
 
     @property
     def sequential(self) -> bool:
@@ -75,6 +77,8 @@ class TableMapping:
     def rows_of(self, chunk: Chunk, above: FillDown) -> FeedRows:
         """The feed's rows of one chunk."""
         source = {name: map_distinct(column, stripped) for name, column in chunk.columns.items()}
+        for name in self.table.source_columns if self.lenient else ():
+            source.setdefault(name, empty_column(len(chunk.rows)))
         for name, lookup in self.table.lookups.items():
             source[name] = _looked_up(source[lookup.by], self.found[name])
         rows = chunk.rows
@@ -102,8 +106,10 @@ class TableMapping:
         if column.constant is not None:
             return constant_column(column.constant, count)
         there = [source[each] for each in column.source if each in source]
-        cells = there[0] if len(there) == 1 else combined(there, column.combine)
-        return self._changed(name, column, cells)
+        if not there:
+            return empty_column(count)
+        cells = self._changed(name, column, there[0] if len(there) == 1 else combined(there, column.combine))
+        return cells if column.default is None else filled_with(cells, column.default)
 
     def _changed(self, name: str, column: ColumnProfile, cells: pa.DictionaryArray) -> pa.DictionaryArray:
         kind = DELETED.kind if name == DELETED.name else self.table.target.column(name).kind
@@ -174,8 +180,10 @@ def table_mapping(
 ) -> TableMapping:
     """Fits a table's profile to a header; UnreadableFileError when a key column isn't there or one is there twice.
 
-    `found` holds, for each of the table's lookups, what its files say: key → value.
+    `found` holds, for each of the table's lookups, what its files say: key → value. Flattened JSON names only what some
+    record holds, so a column that isn't there is an empty one.
     """
+    lenient = profile.read_options(table).flatten
     contract = (*table.target.columns, DELETED)
     if table.columns is None:
         columns = {each.name: ColumnProfile.model_validate(each.name) for each in contract}
@@ -185,7 +193,7 @@ def table_mapping(
     for name in needed:
         if header.count(name) > 1:
             raise UnreadableFileError(f"its header has the column {name!r} {header.count(name)} times")
-    there = {*header, *table.lookups}
+    there = {*header, *table.lookups, *(table.source_columns if lenient else ())}
     needed_by_rows = (*table.where, *table.where_matches, *table.skip_where, *table.fill_down)
     for name in (*needed_by_rows, *(lookup.by for lookup in table.lookups.values())):
         if name not in there:
@@ -200,10 +208,11 @@ def table_mapping(
         profile=profile,
         table=table,
         columns=present,
-        wanted=tuple(name for name in dict.fromkeys(needed) if name in header),
+        wanted=tuple(name for name in dict.fromkeys(needed) if lenient or name in header),
         absent=_absent(table, contract, present),
         unused=tuple(name for name in header if name not in needed),
         found=found or {name: {} for name in table.lookups},
+        lenient=lenient,
     )
 
 

@@ -71,6 +71,7 @@ class ColumnProfile(_Strict):
     source: _TEXTS = Field(default=(), alias="from")
     combine: Literal["join", "concat", "first"] = "join"
     constant: str | None = None
+    default: str | None = None
     extract: str | None = None
     missing: _TEXTS = ()
     values: dict[str, str] = {}

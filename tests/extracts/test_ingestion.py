@@ -182,6 +182,16 @@ def test_unusable_rows_are_set_aside_with_their_reason(night: Night) -> None:
     assert night.lake_rows("marrow_assessments")[2]["deleted"] == "true"
 
 
+def test_the_plan_says_when_a_key_occurs_twice(night: Night) -> None:
+    row = "HOSP-0002,2018-01-08\n"
+    night.deliver(marrow_assessments__csv="patient_id,sampled_on\nHOSP-0001,2018-01-01\n" + row * 2)
+    result = night.ingest_all()["marrow_assessments"]
+    assert (result.rows, result.accepted) == (3, 3)
+    plan = night.lake.write_plan()
+    assert plan.feeds["marrow_assessments"].deduplicate is True
+    assert plan.feeds["patients"].deduplicate is False
+
+
 def test_one_id_for_two_people_is_a_contradiction(night: Night) -> None:
     night.deliver(
         patients__csv="patient_id,sex,birth_date,name\n"

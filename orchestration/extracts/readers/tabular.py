@@ -20,7 +20,7 @@ from orchestration.extracts.columns import text_column
 from orchestration.extracts.readers.base import MAX_COLUMNS, BrokenRow, Chunk, SourceTable, UnreadableFileError
 
 _PARQUET_ROWS = 250_000
-_JSON_ROWS = 50_000
+_JSON_ROWS = 20_000
 _BOMB_BYTES = 1 << 30
 _BOMB_RATIO = 500
 _EXACT_FLOAT = 2**53
@@ -86,23 +86,29 @@ def _text(value: Any) -> str | None:
 def open_jsonl(path: Path, *, flatten: bool = False) -> SourceTable:
     """One JSON object per line; the header is every key met in the file, in order of first appearance.
 
-    With `flatten`, what is nested gets a dotted name: `code.coding.0.code`; without it a nested value breaks its line.
+    With `flatten`, what is nested has a dotted name (`code.coding.0.code`) and the header is what the first record holds,
+    for there are too many to collect; any name may be asked for. Without it a nested value breaks its line.
     """
+    if flatten:
+        first = next((line for lines in _json_lines(path) for line in lines), "{}")
+        record = _json_record(first)
+        names = dict.fromkeys(_names(record)) if isinstance(record, dict) else {}
+        return SourceTable(tuple(names), partial(_nested_chunks, path), partial(_count_json, path))
     keys: dict[str, None] = {}
-    for chunk in _json_records(path, flatten):
-        for record in chunk:
+    for lines in _json_lines(path):
+        for record in map(_flat_record, lines):
             if isinstance(record, dict):
                 keys.update(dict.fromkeys(record))
         if len(keys) > MAX_COLUMNS:
             raise UnreadableFileError(f"its objects have more than {MAX_COLUMNS:,} different keys; that is no feed")
-    return SourceTable(tuple(keys), partial(_json_chunks, path, flatten), partial(_count_json, path, flatten))
+    return SourceTable(tuple(keys), partial(_flat_chunks, path), partial(_count_json, path))
 
 
-def _count_json(path: Path, flatten: bool) -> int:
-    return sum(len(chunk) for chunk in _json_records(path, flatten))
+def _count_json(path: Path) -> int:
+    return sum(len(lines) for lines in _json_lines(path))
 
 
-def _json_records(path: Path, flatten: bool) -> Iterator[list[JsonRow]]:
+def _json_lines(path: Path) -> Iterator[list[str]]:
     with path.open("rb") as opened:
         if not opened.read(1):
             raise UnreadableFileError(
@@ -113,36 +119,79 @@ def _json_records(path: Path, flatten: bool) -> Iterator[list[JsonRow]]:
         try:
             while lines := list(islice(opened, _JSON_ROWS)):
                 number += len(lines)
-                yield [_json_record(line, flatten) for line in lines if line.strip()]
+                yield [line for line in lines if line.strip()]
         except UnicodeDecodeError:
             raise UnreadableFileError(f"it is not UTF-8 text (after line {number})") from None
 
 
-def _json_record(line: str, flatten: bool) -> JsonRow:
+def _json_record(line: str) -> dict[str, Any] | BrokenRow:
     if "\0" in line or "\\u0000" in line:
         return BrokenRow(0, "broken line: NUL byte")
     try:
         record = json.loads(line, object_pairs_hook=_distinct_keys, parse_int=str, parse_float=str, parse_constant=str)
     except (ValueError, RecursionError):
         return BrokenRow(0, "broken line: not a JSON object")
-    if not isinstance(record, dict):
-        return BrokenRow(0, "broken line: not a JSON object")
-    if flatten:
-        record = dict(_flattened(record, ""))
-    elif any(isinstance(value, dict | list) for value in record.values()):
+    return record if isinstance(record, dict) else BrokenRow(0, "broken line: not a JSON object")
+
+
+def _flat_record(line: str) -> JsonRow:
+    """A record without anything nested in it."""
+    record = _json_record(line)
+    if isinstance(record, BrokenRow):
+        return record
+    if any(isinstance(value, dict | list) for value in record.values()):
         return BrokenRow(0, "broken line: nested value")
-    return {
-        key.strip(): value if value is None or isinstance(value, str) else _text(value) for key, value in record.items()
-    }
+    return {key.strip(): _scalar(value) for key, value in record.items()}
 
 
-def _flattened(value: Any, name: str) -> Iterator[tuple[str, Any]]:
+def _nested_record(line: str, wanted: Sequence[str]) -> JsonRow:
+    """The wanted dotted names of a record: keys of objects; in lists the number of an item or what it calls itself."""
+    record = _json_record(line)
+    if isinstance(record, BrokenRow):
+        return record
+    return {name: _scalar(_at(record, name)) for name in wanted}
+
+
+def _scalar(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else _text(value)
+
+
+def _at(value: Any, name: str) -> Any:
+    if not name:
+        return None if isinstance(value, dict | list) else value
+    for own_name, part in _parts(value):
+        if name == own_name or name.startswith(f"{own_name}."):
+            found = _at(part, name[len(own_name) + 1 :])
+            if found is not None:
+                return found
+    return None
+
+
+def _names(value: Any, name: str = "") -> Iterator[str]:
     if isinstance(value, dict | list):
-        parts = value.items() if isinstance(value, dict) else enumerate(value)
-        for key, part in parts:
-            yield from _flattened(part, f"{name}.{key}" if name else str(key))
+        for own_name, part in _parts(value):
+            yield from _names(part, f"{name}.{own_name}" if name else own_name)
     else:
-        yield name, value
+        yield name
+
+
+def _parts(value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        yield from value.items()
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield str(number), item
+            if own_name := _own_name(item):
+                yield own_name, item
+
+
+def _own_name(item: Any) -> str | None:
+    """What an item of a FHIR list calls itself: url of an extension, system of an identifier, text of a component."""
+    if not isinstance(item, dict):
+        return None
+    code = item.get("code")
+    names = (item.get("url"), item.get("system"), code.get("text") if isinstance(code, dict) else None)
+    return next((each for each in names if isinstance(each, str)), None)
 
 
 def _distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -152,12 +201,18 @@ def _distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return record
 
 
-def _json_chunks(path: Path, flatten: bool, wanted: tuple[str, ...]) -> Iterator[Callable[[], Chunk]]:
-    for records in _json_records(path, flatten):
-        yield partial(_chunk_of_objects, records, wanted)
+def _flat_chunks(path: Path, wanted: tuple[str, ...]) -> Iterator[Callable[[], Chunk]]:
+    for lines in _json_lines(path):
+        yield partial(_chunk_of_objects, lines, _flat_record, wanted)
 
 
-def _chunk_of_objects(records: Sequence[JsonRow], wanted: tuple[str, ...]) -> Chunk:
+def _nested_chunks(path: Path, wanted: tuple[str, ...]) -> Iterator[Callable[[], Chunk]]:
+    for lines in _json_lines(path):
+        yield partial(_chunk_of_objects, lines, partial(_nested_record, wanted=wanted), wanted)
+
+
+def _chunk_of_objects(lines: Sequence[str], read: Callable[[str], JsonRow], wanted: tuple[str, ...]) -> Chunk:
+    records = [read(line) for line in lines]
     broken = tuple(BrokenRow(at, row.reason) for at, row in enumerate(records, 1) if isinstance(row, BrokenRow))
     rows = np.array([at for at, row in enumerate(records, 1) if not isinstance(row, BrokenRow)], np.int64)
     whole = [row for row in records if not isinstance(row, BrokenRow)]
