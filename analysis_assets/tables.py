@@ -63,8 +63,9 @@ class DisplayTable:
     def notes(self) -> dict[str, str]:
         """Marks by note, in the order in which a reader meets the notes."""
         met: dict[str, str] = {}
-        for source in [*self.columns, *(c for row in self.rows for c in (row.heading, *row.cells))]:
-            for note in source.notes:
+        cells = (cell for row in self.rows for cell in (row.heading, *row.cells))
+        for notes in (*(column.notes for column in self.columns), *(cell.notes for cell in cells)):
+            for note in notes:
                 met.setdefault(note, mark(len(met)))
         return met
 
@@ -232,7 +233,7 @@ def _docx_row(
 ) -> str:
     properties = "<w:trPr><w:cantSplit/>" + ("<w:tblHeader/>" if repeated else "") + "</w:trPr>"
     spanned = f'<w:tcPr><w:gridSpan w:val="{span}"/></w:tcPr>' if span > 1 else ""
-    letters = f"<w:rPr>{'<w:b/>' if bold else ''}<w:sz w:val=\"16\"/></w:rPr>"
+    letters = f'<w:rPr>{"<w:b/>" if bold else ""}<w:sz w:val="16"/></w:rPr>'
     cells = "".join(
         f'<w:tc>{spanned}<w:p><w:pPr><w:spacing w:after="0"/><w:jc w:val="{side}"/></w:pPr>'
         f'<w:r>{letters}<w:t xml:space="preserve">{escape(text)}</w:t></w:r></w:p></w:tc>'
@@ -280,5 +281,3 @@ def _missing(value: object) -> bool:
     except (TypeError, ValueError):
         return True
     return number != number
-
-

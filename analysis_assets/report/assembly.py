@@ -176,28 +176,31 @@ class _Report:
             median = record["median_months"]
             value = "not reached" if median is None else f"{number_text(median, 1)} months"
             ends = interval_text(record["median_ci_low"], record["median_ci_high"], 1)
-            n = int(record["n_events"])
+            n = int(record["n_events"] or 0)
             events = self.context.guard.text(n, str(n), self.context.guard.small(n))
             yield Tile(f"Median {endpoint}", value, evidence, f"95% CI {ends}; {events} events")
 
     def _record_tiles(self) -> Iterable[Tile]:
         totals = records.check_totals(self.context)
-        if any(totals.values()):
-            failed = totals["failed"] + totals["errors"]
-            more = f"{failed} failed, {totals['not_applicable']} not applicable"
+        if totals.total():
+            failed = totals["errors_failed"]
+            warned, skipped = totals["warnings_failed"], totals["not_applicable"]
+            more = f"{failed} errors, {warned} warnings, {skipped} without data to judge"
             evidence = self.book.add(Evidence("Checks of this night", "select * from quality.check_results"))
             yield Tile("Checks passed", str(totals["passed"]), evidence, more, bad=failed > 0)
         counts = records.comparison_counts(self.context)
         if counts:
             sql = "select verdict, count(*) from analysis.published_comparison group by verdict"
             evidence = self.book.add(Evidence("Comparison with the paper", sql))
-            more = f"of {sum(counts.values())} printed figures; {counts['misprint']} misprints, {counts['differs']} differ"
+            more = (
+                f"of {sum(counts.values())} printed figures; {counts['misprint']} misprints, {counts['differs']} differ"
+            )
             yield Tile("Paper reproduced", str(counts["reproduced"]), evidence, more)
 
     def changes(self) -> Section:
         """What moved since the last night."""
         return Section(
-            "changes", "What changed since the last published night",
+            "changes", "What changed since the last published night", short="Changes",
             blocks=page.changes_html(read_changes(self.context)),
         )  # fmt: skip
 
@@ -270,7 +273,7 @@ class _Report:
                     blocks.append(folded(f"{records.VERDICT_NAMES[verdict]}: figure by figure", details))
         blocks += self._table(records.audit(context, book), always=True)
         lead = "The figures that the paper prints beside the computed ones, and against each other."
-        return Section("paper", "Comparison with the paper", lead, blocks)
+        return Section("paper", "Comparison with the paper", lead, blocks, "Paper")
 
     def quality(self) -> Section:
         """What was delivered, what could not be used, which checks failed."""
@@ -292,4 +295,3 @@ def _drawn(folder: Path) -> list[DrawnFigure]:
     from analysis_assets.gallery import INDEX_NAME, read_gallery
 
     return read_gallery(folder) if (folder / INDEX_NAME).is_file() else []
-

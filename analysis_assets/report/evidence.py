@@ -92,8 +92,7 @@ class EvidenceBook:
         return {
             "patients": keys,
             "sets": [
-                {"n": n, "of": [position[key] for key in listed], "q": query.sql}
-                for query, (n, listed) in sets.items()
+                {"n": n, "of": [position[key] for key in listed], "q": query.sql} for query, (n, listed) in sets.items()
             ],
             "items": [_item(evidence, order) for evidence in self.items],
             "traces": {

@@ -27,6 +27,7 @@ class Section:
     title: str
     lead: str = ""
     blocks: list[str] = field(default_factory=list)
+    short: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,7 @@ def table_html(table: DisplayTable, *, heading: bool = True) -> str:
     top = f'<h3 id="t-{table.name}">{title}</h3>' if heading else f'<h3 id="t-{table.name}" hidden>{title}</h3>'
     if not table.rows:
         return f'<div class="card">{top}<p>{escape(table.empty)}</p></div>'
-    files = "".join(
-        f'<a href="tables/{table.name}.{kind}" download>{kind.upper()}</a>' for kind in ("csv", "docx")
-    )
+    files = "".join(f'<a href="tables/{table.name}.{kind}" download>{kind.upper()}</a>' for kind in ("csv", "docx"))
     sql = f'<details class="sql"><summary>Query of this table</summary><pre>{escape(table.sql)}</pre></details>'
     return (
         f'<div class="card">{top}<div class="scroll" role="region" aria-labelledby="t-{table.name}" tabindex="0">'
@@ -91,9 +90,11 @@ def figure_html(figure: DrawnFigure, folder: Path) -> str:
         f'<a href="figures/{name}" download>{kind}</a>' for name, kind in ((figure.svg, "SVG"), (figure.png, "PNG"))
     )
     return (
-        f'<figure class="card" id="fig-{escape(figure.name)}"><img src="{data_uri(svg)}" width="{width}" height="{height}" '
-        f'alt="{escape(figure.alternative_text, quote=True)}"><figcaption><strong>{escape(figure.title)}.</strong> '
-        f'{escape(figure.alternative_text)}<span class="downloads">{files}</span></figcaption></figure>'
+        f'<figure class="card" id="fig-{escape(figure.name)}">'
+        f'<img src="{data_uri(svg)}" width="{width}" height="{height}" '
+        f'alt="{escape(figure.alternative_text, quote=True)}"><figcaption><strong>{escape(figure.title)}</strong>'
+        f'<details class="words"><summary>In words</summary><p>{escape(figure.alternative_text)}</p></details>'
+        f'<span class="downloads">{files}</span></figcaption></figure>'
     )
 
 
@@ -148,18 +149,18 @@ def _change_html(headline: HeadlineChange) -> str:
     )
     if not headline.n_moved:
         return f'<div class="card">{top}</div>'
+    rows = {move: "".join(f"<li>{escape(row)}</li>" for row in move.source_rows) for move in headline.moves}
     listed = "".join(
         f'<details class="traced"><summary><span class="key">{escape(move.patient_key[:12])}…</span> '
         f"{escape(move.before)} → {escape(move.now)}</summary>"
-        f'<p class="key">{escape(move.patient_key)}</p><ul>{"".join(f"<li>{escape(row)}</li>" for row in move.source_rows)}</ul></details>'
+        f'<p class="key">{escape(move.patient_key)}</p><ul>{rows[move]}</ul></details>'
         for move in headline.moves
     )
     cut = ""
     if len(headline.moves) < headline.n_moved:
         cut = f"<p>The first {len(headline.moves)} of {headline.n_moved} patients by key.</p>"
-    return (
-        f'<div class="card">{top}<details><summary>{headline.n_moved} patients moved</summary>{cut}{listed}</details></div>'
-    )
+    moved = "1 patient" if headline.n_moved == 1 else f"{headline.n_moved} patients"
+    return f'<div class="card">{top}<details><summary>{moved} moved</summary>{cut}{listed}</details></div>'
 
 
 # --- the page --------------------------------------------------------------------------------------------------------
@@ -182,7 +183,13 @@ def render(
         title=title,
         facts=facts,
         sections=[
-            {"name": s.name, "title": s.title, "lead": s.lead, "blocks": [Markup(b) for b in s.blocks]}  # noqa: S704
+            {
+                "name": s.name,
+                "title": s.title,
+                "short": s.short or s.title,
+                "lead": s.lead,
+                "blocks": [Markup(b) for b in s.blocks],  # noqa: S704 - escaped where it was made
+            }
             for s in sections
         ],
         css=Markup(css),  # noqa: S704 - our own file

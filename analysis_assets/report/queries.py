@@ -1,4 +1,9 @@
-"""Every query of the report, in one place. Reads marts, analysis and quality; writes nothing."""
+"""Every query of the report, in one place. Reads marts, analysis and quality; writes nothing.
+
+Names and texts that come from the study file are quoted by `name` and `text`.
+"""
+
+# ruff: noqa: S608 - the only place where queries are put together
 
 from __future__ import annotations
 
@@ -119,9 +124,16 @@ def name(column: str) -> str:
     return '"' + column.replace('"', '""') + '"'
 
 
+_SHOWN_COLUMNS: Final = {
+    "patients": "patient_key",
+    "outcomes": "patient_key, o.achieved, o.time_days, o.event, o.event_kind, o.event_date",
+    "adverse_events": "patient_key, a.worst_grade, a.first_study_day",
+}
+
+
 def patients_of(source: str, condition: str) -> str:
-    """Query for the patients that fulfil a condition."""
-    return f"select patient_key from {PATIENT_SOURCES[source]} where {condition} order by patient_key"
+    """Query for the patients that fulfil a condition, with what the mart says of them."""
+    return f"select {_SHOWN_COLUMNS[source]} from {PATIENT_SOURCES[source]} where {condition} order by patient_key"
 
 
 def patient_flags(source: str, within: str, conditions: Sequence[str], most: int) -> str:

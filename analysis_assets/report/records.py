@@ -76,12 +76,15 @@ def _compared_row(record: Record, book: EvidenceBook) -> Row:
         )
         if record.get("analysis_table"):
             keys = _keys(str(record.get("analysis_keys") or ""))
-            sql = f"select {record['analysis_column']} from analysis.{record['analysis_table']}\n-- where {keys}\n;\n{sql}"
+            source = queries.analysis_table(str(record["analysis_table"]))
+            sql = f"{source} -- column {record['analysis_column']}, row {keys}\n;\n{sql}"
         text = number_text(record["computed"], digits + 2 if digits else 0)
         computed = Cell(text, book.add(Evidence(f"{item}: {record['statistic']}", sql)))
     why = str(record["note"] or "")
     statistic = str(record["statistic"]).replace("_", " ")
-    return Row(Cell(item), (Cell(statistic), Cell(printed), computed, Cell(why)), _table_name(str(record["source_table"])))
+    return Row(
+        Cell(item), (Cell(statistic), Cell(printed), computed, Cell(why)), _table_name(str(record["source_table"]))
+    )
 
 
 def _keys(keys: str) -> str:
@@ -116,12 +119,14 @@ def audit(context: ReportContext, book: EvidenceBook) -> DisplayTable:
 # --- quality -------------------------------------------------------------------------------------------------------
 
 
-def check_totals(context: ReportContext) -> Record:
-    """Checks passed, failed, not applicable and in error, over all suites."""
-    totals: Record = {"passed": 0, "failed": 0, "not_applicable": 0, "errors": 0}
+def check_totals(context: ReportContext) -> Counter[str]:
+    """Checks by state over all suites; `errors_failed` and `warnings_failed` tell failures apart by severity."""
+    totals: Counter[str] = Counter()
     for record in context.rows(queries.CHECKS_BY_SUITE):
-        for key in totals:
+        for key in ("passed", "not_applicable"):
             totals[key] += int(record[key])
+        kind = "errors_failed" if record["severity"] == "error" else "warnings_failed"
+        totals[kind] += int(record["failed"]) + int(record["errors"])
     return totals
 
 

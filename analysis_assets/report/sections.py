@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from analysis_assets.report import conditions as where
@@ -28,9 +28,12 @@ def endpoint_name(endpoint: str) -> str:
 
 
 def notes_of(record: Record) -> tuple[str, ...]:
-    """Warnings and remarks that an analysis row carries, one by one."""
-    note = record.get("note")
-    return tuple(part.strip().capitalize() for part in str(note).split("; ") if part.strip()) if note else ()
+    """The warning or remark that an analysis row carries, as a sentence."""
+    note = str(record.get("note") or "").strip()
+    if not note:
+        return ()
+    first = note if note.split(" ")[0].count("_") else note[0].upper() + note[1:]
+    return (first if first.endswith(".") else f"{first}.",)
 
 
 class Sections:
@@ -93,7 +96,7 @@ class Sections:
         )  # fmt: skip
         for block in _blocks(records, "characteristic", "column_name"):
             counted = [r for r in block if r["level"]]
-            exclusive = sum(int(r["n"]) for r in counted) <= int(block[0]["n_total"] or 0)
+            exclusive = sum(int(r["n"] or 0) for r in counted) <= int(block[0]["n_total"] or 0)
             flags = self._flags(counted, exclusive)
             for record in block:
                 hidden = flags.get(id(record), False)
@@ -103,9 +106,9 @@ class Sections:
     def _flags(self, records: Sequence[Record], exclusive: bool) -> dict[int, bool]:
         if exclusive and records:
             total = int(records[0]["n_total"] or 0)
-            hidden = self.guard.hidden([int(r["n"]) for r in records], total)
+            hidden = self.guard.hidden([int(r["n"] or 0) for r in records], total)
             return {id(r): flag for r, flag in zip(records, hidden, strict=True)}
-        return {id(r): self.guard.hidden([int(r["n"])], int(r["n_total"] or 0))[0] for r in records}
+        return {id(r): self.guard.hidden([int(r["n"] or 0)], int(r["n_total"] or 0))[0] for r in records}
 
     def _baseline_row(self, record: Record, hidden: bool) -> Row:
         characteristic, level = str(record["characteristic"]), str(record["level"] or "")
@@ -121,9 +124,18 @@ class Sections:
         notes = notes_of(record)
         return Row(
             Cell(level or ("all" if characteristic == "All patients" else "median (range)" if "–" in shown else "all")),
-            (self.opened(text, title, sql, patients, notes=notes), Cell(str(record["n_total"]))),
+            (self.opened(text, title, sql, patients, notes=notes), self._known(record, column, title)),
             group=characteristic,
         )
+
+    def _known(self, record: Record, column: str, title: str) -> Cell:
+        sql = queries.analysis_row(
+            "baseline_characteristics", characteristic=record["characteristic"], level=record["level"] or ""
+        )
+        known = None
+        if not column or column in self.context.patient_columns:
+            known = where.all_patients(f"p.{queries.name(column)} is not null" if column else "")
+        return self.opened(str(int(record["n_total"] or 0)), f"{title}: patients with a known value", sql, known)
 
     # --- response ----------------------------------------------------------------------------------------------------
 
@@ -131,7 +143,7 @@ class Sections:
         """Rates of the binary endpoints with their intervals."""
         table = DisplayTable(
             "response_rates", "Response, bridging and severe CRS",
-            (Column("n/N", notes=("Denominator: all included patients; those never assessed count as non-responders.",)),
+            (Column("n/N", notes=("Denominator: all included patients; never assessed counts as no response.",)),
              Column("%"), Column("95% CI, Clopper–Pearson"), Column("95% CI, Wilson")),
             heading="Endpoint", remarks=self.remarks("Two-sided 95% intervals."),
             sql=queries.analysis_table("response_rates"),
@@ -161,7 +173,9 @@ class Sections:
         ]
         counted = cell(f"{n}/{total}", "clopper_pearson")
         counted = Cell(counted.text, counted.evidence, notes_of(exact))
-        return Row(Cell(endpoint_name(endpoint)), (counted, cell(number_text(exact["pct"], 1), "clopper_pearson"), *intervals))
+        return Row(
+            Cell(endpoint_name(endpoint)), (counted, cell(number_text(exact["pct"], 1), "clopper_pearson"), *intervals)
+        )
 
     def response_times(self) -> DisplayTable:
         """Days to remission and MRD negativity."""
@@ -176,7 +190,9 @@ class Sections:
             patients = where.outcome(endpoint, "o.event")
             sql = queries.analysis_row("response_times", endpoint=endpoint)
             mean = f"{number_text(record['mean'], 1)} ± {number_text(record['sd'], 1)}"
-            middle = f"{number_text(record['median'], 1)} ({number_text(record['min'], 0)}–{number_text(record['max'], 0)})"
+            middle = (
+                f"{number_text(record['median'], 1)} ({number_text(record['min'], 0)}–{number_text(record['max'], 0)})"
+            )
             n = int(record["n"] or 0)
             texts = (self.guard.text(n, str(n), self.guard.small(n)), mean, middle) if n else ("0", "–", "–")
             title = endpoint_name(endpoint)
@@ -191,14 +207,14 @@ class Sections:
             f"subgroup_response_{endpoint.lower()}", f"{name} by factor",
             (Column(f"{name}: yes", notes=("n (%) of the patients at the level.",)), Column(f"{name}: no"),
              Column("P", notes=("Pearson's χ² without continuity correction, two-sided.",)),
-             Column("P, Fisher", notes=("Fisher's exact test, two-sided: to be read where an expected count is below 5.",)),
+             Column("P, Fisher", notes=("Fisher's exact test, two-sided: to be read below 5 expected.",)),
              Column("Smallest expected")),
             heading="Factor", remarks=self.remarks("Patients without a known level are left out of a factor."),
             sql=queries.analysis_table("subgroup_response"),
         )  # fmt: skip
         records = [r for r in self.context.table("subgroup_response") if r["endpoint"] == endpoint]
         for block in _blocks(records, "factor"):
-            small = any(self.guard.small(int(r[c])) for r in block for c in ("n_responders", "n_non_responders"))
+            small = any(self.guard.small(int(r[c] or 0)) for r in block for c in ("n_responders", "n_non_responders"))
             for position, record in enumerate(block):
                 table.rows.append(self._subgroup_row(endpoint, record, first=position == 0, hidden=small))
         return table
@@ -213,7 +229,7 @@ class Sections:
         for column, achieved in (("responders", "o.achieved"), ("non_responders", "not o.achieved")):
             patients = where.outcome(endpoint, achieved, at_level)
             text = str(record.get(f"display_{column}") or record[f"n_{column}"])
-            shown = self.guard.text(int(record[f"n_{column}"]), text, hidden)
+            shown = self.guard.text(int(record[f"n_{column}"] or 0), text, hidden)
             said = "yes" if column == "responders" else "no"
             title = f"{label}, {level}: {endpoint_name(endpoint)} {said}"
             cells.append(self.opened(shown, title, sql, patients, f"outcome:{endpoint}"))
@@ -223,7 +239,8 @@ class Sections:
             notes = notes_of(record)
             cells.append(self.opened(p_text(record["p_value"]), f"{title}: {record['test']}", sql, tested, notes=notes))
             cells.append(self.opened(p_text(record["p_fisher"]), f"{title}: Fisher's exact test", sql, tested))
-            cells.append(Cell(number_text(record.get("smallest_expected"), 1)))
+            smallest = number_text(record.get("smallest_expected"), 1)
+            cells.append(self.opened(smallest, f"{title}: smallest expected count", sql, tested))
         else:
             cells += [Cell(""), Cell(""), Cell("")]
         return Row(Cell(level), tuple(cells), group=label)
@@ -248,9 +265,13 @@ class Sections:
                 else:
                     patients = where.all_patients(_group_condition(group))
                 hidden = flags.get(id(record), False)
-                text = self.guard.text(int(record["n"]), str(record["display"]), hidden)
+                text = self.guard.text(int(record["n"] or 0), str(record["display"]), hidden)
                 table.rows.append(
-                    Row(Cell(therapy or "all"), (self.opened(text, f"{group}: {therapy or 'all'}", sql, patients),), group)
+                    Row(
+                        Cell(therapy or "all"),
+                        (self.opened(text, f"{group}: {therapy or 'all'}", sql, patients),),
+                        group,
+                    )
                 )
         return table
 
@@ -294,25 +315,30 @@ class Sections:
         median = number_text(record["median_months"], 1)
         ends = interval_text(record["median_ci_low"], record["median_ci_high"], 1)
         counts = [
-            self.opened(self.guard.text(int(n), str(n), hidden or self.guard.small(int(n))), f"{title}: {said}", sql, who, trace)
+            self.opened(
+                self.guard.text(int(n), str(n), hidden or self.guard.small(int(n))), f"{title}: {said}", sql, who, trace
+            )
             for n, said, who in ((record["n"], "patients", everyone), (record["n_events"], "events", events))
         ]
         shown = "NR" if median == "–" else median
-        cells = [*counts, self.opened(f"{shown} ({ends})" if ends != "–" else shown, f"{title}: median", sql, events, trace)]
+        cells = [
+            *counts,
+            self.opened(f"{shown} ({ends})" if ends != "–" else shown, f"{title}: median", sql, events, trace),
+        ]
         for month in self.context.study.landmark_months:
             cells.append(self._landmark(keys, month, f"{title}: at {month} months", everyone, trace))
         return Row(heading, (*cells, *extra), group="")
 
-    def _landmark(
-        self, keys: dict[str, object], month: int, title: str, everyone: PatientQuery, trace: str
-    ) -> Cell:
+    def _landmark(self, keys: dict[str, object], month: int, title: str, everyone: PatientQuery, trace: str) -> Cell:
         for record in self._primary("km_landmarks"):
             if record["month"] == month and all((record[k] or "") == v for k, v in keys.items()):
                 if record["survival"] is None:
                     return Cell("–", notes=notes_of(record))
                 ends = [None if record[k] is None else 100 * record[k] for k in ("ci_low", "ci_high")]
-                text = f"{number_text(100 * record['survival'], 1)} ({interval_text(*ends, 1)})"
-                return self.opened(text, title, queries.analysis_row("km_landmarks", **keys, month=month), everyone, trace)
+                text = f"{number_text(100 * record['survival'], 1)} ({interval_text(ends[0], ends[1], 1)})"
+                return self.opened(
+                    text, title, queries.analysis_row("km_landmarks", **keys, month=month), everyone, trace
+                )
         return Cell("–")
 
     def survival_by_factor(self, endpoint: str) -> DisplayTable:
@@ -332,7 +358,7 @@ class Sections:
             factor = str(block[0]["factor"])
             covariate = self.context.study.covariate(factor)
             test = tests.get((endpoint, factor))
-            small = any(self.guard.small(int(r[c])) for r in block for c in ("n", "n_events"))
+            small = any(self.guard.small(int(r[c] or 0)) for r in block for c in ("n", "n_events"))
             for position, record in enumerate(block):
                 extra = Cell("")
                 if position == 0 and test is not None:
@@ -390,7 +416,7 @@ class Sections:
             return Cell("–")
         last = reached[-1]
         ends = [None if last[k] is None else 100 * last[k] for k in ("ci_low", "ci_high")]
-        interval = interval_text(*ends, 1)
+        interval = interval_text(ends[0], ends[1], 1)
         text = number_text(100 * last["incidence"], 1) + (f" ({interval})" if interval != "–" else "")
         sql = (
             f"{queries.analysis_row('cumulative_incidence', endpoint=endpoint, factor='')} "
@@ -416,7 +442,7 @@ class Sections:
         return self._models(
             f"logistic_{outcome.lower()}", f"{endpoint_name(outcome)}: logistic regression", rows, "logistic_models",
             ("outcome", outcome, "odds_ratio", "OR"),
-            ("Odds ratio, Wald interval and P; separated rows carry Firth's estimate with profile-likelihood interval.",),
+            ("Odds ratio, Wald interval and P; separated rows: Firth's estimate, profile-likelihood interval.",),
         )  # fmt: skip
 
     def _models(
@@ -448,9 +474,7 @@ class Sections:
             table.rows.append(Row(Cell(f"{label}, {any_model['contrast']}"), tuple(cells)))
         return table
 
-    def _effect_cells(
-        self, record: Record, source: str, key: str, value: str, measure: str, model: str
-    ) -> list[Cell]:
+    def _effect_cells(self, record: Record, source: str, key: str, value: str, measure: str, model: str) -> list[Cell]:
         width = 3 if model == "univariate" else 2
         if not record:
             return [Cell("")] * width
@@ -508,7 +532,8 @@ class Sections:
         """Every step of the forward selections."""
         table = DisplayTable(
             "selection_steps", "Steps of the forward selections",
-            (Column("Action", "left"), Column("Factor", "left"), Column("Test", "left"), Column("Statistic"), Column("P")),
+            (Column("Action", "left"), Column("Factor", "left"), Column("Test", "left"), Column("Statistic"),
+             Column("P")),
             heading="Step", sql=queries.analysis_table("selection_steps"),
             remarks=self.remarks("The last step names the candidate that came nearest to entering."),
         )  # fmt: skip
@@ -576,29 +601,30 @@ class Sections:
             sql=queries.analysis_table("adverse_event_rates"),
         )  # fmt: skip
         records = [r for r in self.context.table("adverse_event_rates") if r["phase"] == phase]
+        parents = {str(r["parent_term"]) for r in records if r["parent_term"]}
         for block in _blocks(records, "parent_term", "term"):
             grades = [r for r in block if r["grade"] is not None]
             flags = self._flags(grades, exclusive=True) | self._flags([r for r in block if r["grade"] is None], True)
             for record in block:
-                table.rows.append(self._adverse_row(phase, record, flags[id(record)]))
+                parent = str(record["parent_term"] or record["term"])
+                group = (parent if parent in parents else "Other events") if parents else ""
+                table.rows.append(self._adverse_row(phase, record, flags[id(record)], group))
         return table
 
-    def _adverse_row(self, phase: str, record: Record, hidden: bool) -> Row:
+    def _adverse_row(self, phase: str, record: Record, hidden: bool, group: str) -> Row:
         term, grade = str(record["term"]), record["grade"]
-        parent = str(record["parent_term"] or "")
         sql = queries.analysis_row("adverse_event_rates", phase=phase, term=term, grade=grade)
         patients, trace = self._adverse_patients(phase, term, None if grade is None else int(grade))
         said = term if grade is None else f"{term}, grade {int(grade)}"
-        text = self.guard.text(int(record["n"]), str(record["display"]), hidden)
+        text = self.guard.text(int(record["n"] or 0), str(record["display"]), hidden)
         ends = interval_text(record["ci_low"], record["ci_high"], 1)
-        interval = self.guard.text(int(record["n"]), ends, hidden)
-        heading = said if grade is None else f"grade {int(grade)}"
+        interval = self.guard.text(int(record["n"] or 0), ends, hidden)
+        heading = said if grade is None else f"\u2003grade {int(grade)}"
         cells = (
             self.opened(text, said, sql, patients, trace, notes_of(record)),
             self.opened(interval, f"{said}: interval", sql, patients, trace),
         )
-        group = f"{parent}: {term}" if parent and grade is not None else parent or term
-        return Row(Cell(heading), cells, group if parent else term)
+        return Row(Cell(heading), cells, group[:1].upper() + group[1:])
 
     def _adverse_patients(self, phase: str, term: str, grade: int | None) -> tuple[PatientQuery, str]:
         column = {"ICU admission": "icu_admission"}.get(term, term)
@@ -634,5 +660,3 @@ def _blocks(records: Iterable[Record], *keys: str) -> list[list[Record]]:
             previous = key
         blocks[-1].append(record)
     return blocks
-
-

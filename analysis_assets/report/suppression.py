@@ -50,4 +50,6 @@ class CountGuard:
         """Footnote for a table with hidden counts; empty where nothing is hidden."""
         if self.below is None:
             return ""
-        return f"Counts from 1 to {self.below - 1} are shown as <{self.below}; * hides a count that would give one away."
+        return (
+            f"Counts from 1 to {self.below - 1} are shown as <{self.below}; * hides a count that would give one away."
+        )
