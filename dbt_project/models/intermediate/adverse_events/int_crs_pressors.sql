@@ -27,7 +27,9 @@ rated as (
         unnest(range(given.first_on, given.last_on + interval 1 day, interval 1 day)) as given_on,
         coalesce(given.dose >= doses.high_dose_from, false) as high_dose,
         given.ingredient not in (
-            select uncounted.ingredient from {{ ref('vasopressor_doses') }} as uncounted where not uncounted.counts_in_astct
+            select uncounted.ingredient
+            from {{ ref('vasopressor_doses') }} as uncounted
+            where not uncounted.counts_in_astct
         ) as counts_in_astct,
         given.evidence
     from given

@@ -13,7 +13,7 @@ with leukemia_free_days as (
         min(leukemia.found_on) as next_leukemia_on
     from {{ ref('int_response_findings') }} as findings
     left join {{ ref('int_leukemia_findings') }} as leukemia
-        on findings.patient_key = leukemia.patient_key and leukemia.found_on >= findings.assessed_on
+        on findings.patient_key = leukemia.patient_key and findings.assessed_on <= leukemia.found_on
     group by findings.patient_key, findings.assessed_on
 ),
 
