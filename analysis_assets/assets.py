@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import dagster as dg
 
-from warehouse import WarehouseHome, connect_build, table_exists, write_table
+from warehouse import WarehouseHome, connect_build, connect_read_only, table_exists, write_table
 
 if TYPE_CHECKING:
     import duckdb
 
+    from analysis_assets.drawing import DrawingProcess
     from study import Study
 
 STATISTICS: Final = "team:statistics"
@@ -29,6 +30,10 @@ class AnalysisContext(Protocol):
     @property
     def study(self) -> "Study":
         """The study file."""
+
+    @property
+    def drawing(self) -> "DrawingProcess":
+        """The second process that draws."""
 
 
 @dataclass(frozen=True)
@@ -168,8 +173,10 @@ def figures() -> dg.AssetsDefinition:
         from analysis_assets.gallery import draw_gallery
 
         folder = refresh.home.staged("report") / "figures"
-        with connect_build(refresh.home.build_database) as connection:
-            drawn = draw_gallery(connection, refresh.study, folder, synthetic=is_synthetic(connection))
+        database = refresh.home.build_database
+        with connect_read_only(database) as connection:
+            synthetic = is_synthetic(connection)
+        drawn = draw_gallery(database, refresh.study, folder, synthetic=synthetic, helper=refresh.drawing)
         previews = {
             figure.title: dg.MetadataValue.md(thumbnail(folder / figure.png, figure.alternative_text))
             for figure in drawn

@@ -11,11 +11,14 @@ from json import dumps, loads
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from analysis_assets.drawing import DrawingJob
+
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from analysis_assets.drawing import DrawingProcess
     from study import Study
 
 SWIMMER_LANES: Final = 300
@@ -60,19 +63,42 @@ class DrawnFigure:
 
 
 def draw_gallery(
-    connection: duckdb.DuckDBPyConnection, study: Study, folder: Path, *, synthetic: bool
+    database: Path, study: Study, folder: Path, *, synthetic: bool, helper: DrawingProcess | None = None
 ) -> list[DrawnFigure]:
-    """Draw every figure into ``folder`` as SVG and PNG, and an index of them as ``figures.json``."""
-    from analysis_assets.figures.saving import save_figure
+    """Draw every figure into ``folder`` as SVG and PNG, and an index of them as ``figures.json``.
 
-    drawn: list[DrawnFigure] = []
-    for plot in plots(connection, study, synthetic=synthetic):
-        description = plot.describe()
-        svg, png = save_figure(plot.draw(), folder, plot.name, description=description)
-        drawn.append(DrawnFigure(plot.name, plot.title, plot.section, description, svg.name, png.name))
+    Args:
+        database: A closed warehouse file.
+        study: The study that made it.
+        folder: Made when missing.
+        synthetic: Whether to label the figures as made from synthetic patients.
+        helper: A second process that draws every other figure; without one all are drawn here.
+    """
+    if helper is None:
+        drawn = draw_part(database, study, folder, synthetic, 0, 1)
+    else:
+        helper.start(DrawingJob(str(database), study.as_dbt_variable(), str(folder), synthetic, 1, 2))
+        drawn = draw_part(database, study, folder, synthetic, 0, 2)
+        helper.wait()
     index = dumps([asdict(figure) for figure in drawn], ensure_ascii=False, indent=1)
     (folder / INDEX_NAME).write_text(index + "\n", encoding="utf-8")
     return drawn
+
+
+def draw_part(database: Path, study: Study, folder: Path, synthetic: bool, first: int, step: int) -> list[DrawnFigure]:
+    """Draw every ``step``-th figure from ``first`` on; return all figures, drawn here or not, in the report's order."""
+    from analysis_assets.figures.saving import save_figure
+    from warehouse import connect_read_only
+
+    described: list[DrawnFigure] = []
+    with connect_read_only(database) as connection:
+        for position, plot in enumerate(plots(connection, study, synthetic=synthetic)):
+            text = plot.describe()
+            if position % step == first:
+                save_figure(plot.draw(), folder, plot.name, description=text)
+            files = (f"{plot.name}.svg", f"{plot.name}.png")
+            described.append(DrawnFigure(plot.name, plot.title, plot.section, text, *files))
+    return described
 
 
 def read_gallery(folder: Path) -> list[DrawnFigure]:

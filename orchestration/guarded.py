@@ -30,6 +30,7 @@ def guarded_refresh(settings: Settings) -> dg.ResourceDefinition:
             settings.home.prepare()
             lock = RefreshLock(settings.home, purpose="refresh", wait_seconds=settings.lock_wait_seconds)
             lock.__enter__()
+        shared: RefreshContext | None = None
         try:
             if lock.abandoned is not None and context.log is not None:
                 context.log.warning(f"The {lock.abandoned} was killed or lost power; its leftovers are removed.")
@@ -37,8 +38,11 @@ def guarded_refresh(settings: Settings) -> dg.ResourceDefinition:
                 recover_home(settings.home)
             with as_failure():
                 record_builds(settings.home)
-            yield RefreshContext(settings)
+            shared = RefreshContext(settings)
+            yield shared
         finally:
+            if shared is not None:
+                shared.close()
             lock.__exit__(None, None, None)
 
     return refresh

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from analysis_assets.drawing import DrawingProcess
 from orchestration.extracts import (
     Delivery,
     ExtractFolder,
@@ -69,6 +70,16 @@ class RefreshContext:
     def extracts(self) -> dict[str, ExtractFolder]:
         """The extracts in the landing folder, by name, oldest first."""
         return {extract.name: extract for extract in discover_extracts(self.settings.extracts)}
+
+    @cached_property
+    def drawing(self) -> DrawingProcess:
+        """The second process that draws figures; started when first asked for, which the dbt step does in good time."""
+        return DrawingProcess()
+
+    def close(self) -> None:
+        """End what the refresh left running."""
+        if "drawing" in self.__dict__:
+            self.drawing.close()
 
     @cached_property
     def _deliveries(self) -> dict[str, Delivery]:

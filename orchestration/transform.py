@@ -89,6 +89,7 @@ def warehouse_models() -> dg.AssetsDefinition:
         )
         invocation = dbt.cli(build_arguments(variables), context=context, target_path=dbt_target(refresh.home))
         start_warm_up()
+        _ = refresh.drawing  # starts its imports
         yield from _with_metadata(invocation.stream(), refresh)
 
     return warehouse_models
