@@ -7,6 +7,7 @@ a hundred million rows are scanned once and never held. Where a share is judged,
 from __future__ import annotations
 
 import datetime as dt
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,8 +86,10 @@ def raw_frames(plan: LakePlan, lake_root: Path, names: Iterable[str], threads: i
         names: frames wanted.
         threads: DuckDB threads.
     """
-    with duckdb.connect() as connection:
+    # Spilled rows are patients' data: they go into the warehouse home, never into the working or the system's folder.
+    with tempfile.TemporaryDirectory(prefix=".checks-", dir=lake_root.parent) as spill, duckdb.connect() as connection:
         connection.execute(f"set threads = {int(threads)}")
+        connection.execute("set temp_directory = ?", [spill])
         delivered = _lay_feed_views(connection, plan, lake_root)
         newest = plan.newest_extract or "9999-12-31"
         connection.execute(f"set variable newest_extract = date '{dt.date.fromisoformat(newest)}'")

@@ -10,6 +10,7 @@ Until 3 readers see the whole old night, after it the whole new one. What 1 and 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
@@ -67,9 +68,11 @@ def publish(
         The published version.
 
     Raises:
-        WarehouseError: there is no build database, the copy differs from it, or the disk is full; readers still see
-            the version before.
+        WarehouseError: there is no build database, the copy differs from it, the disk is full, or `keep` is below 1;
+            readers still see the version before.
     """
+    if keep < 1:
+        raise WarehouseError(f"At least one version must be kept, not {keep}.")
     if not home.build_database.is_file():
         raise WarehouseError(f"There is no build database at {home.build_database}; run the refresh from its start.")
     recover(home)
@@ -102,7 +105,8 @@ def publish(
     except WarehouseError:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    prune(home, keep)
+    with contextlib.suppress(OSError):  # readers see the new night already; what can't be deleted now is deleted later
+        prune(home, keep)
     return Version(name, folder, int(name[:6]), True)
 
 
@@ -118,6 +122,8 @@ def _fill(partial: Path, home: WarehouseHome, memory_limit: str | None) -> dict[
         expected = _row_counts(build)
         copy_database(build, partial / DATABASE_NAME)
     with connect_read_only(partial / DATABASE_NAME) as copy:
+        if memory_limit is not None:
+            copy.execute("set memory_limit = ?", [memory_limit])
         found = _row_counts(copy)
         if found != expected:
             differing = sorted({*expected.items()} ^ {*found.items()})

@@ -116,8 +116,10 @@ def test_recovery_removes_leftovers_and_nothing_else(
     torn = home.lake / "raw" / "patients" / "2018-07-30" / ".0a1b2c.tmp"
     torn.touch()
     (home.versions / "000002-20180801T020000Z-run2.partial").mkdir()
+    (home.root / ".verify-x1y2").mkdir()
     removed = recover_home(home)
     assert removed == [
+        ".verify-x1y2",
         "build/tmp",
         "build/warehouse.duckdb",
         "lake/raw/patients/2018-07-30/.0a1b2c.tmp",

@@ -1,0 +1,152 @@
+"""Whole refreshes under faults: killed between steps and within them, two at once, a damaged lake, a full disk.
+
+Each test works on its own copy of one published night. After every fault readers see that night unchanged, and the next
+refresh publishes without any hand.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestration.operations import verify
+from orchestration.operations.lock import current_holder
+from tests.night import ROOT, TEST_KEY, Night, run_refresh
+from warehouse import WarehouseHome, connect_read_only, current_version
+
+pytestmark = pytest.mark.slow
+PATIENTS = 39
+
+
+@pytest.fixture
+def home(published_night: Night, tmp_path: Path) -> WarehouseHome:
+    """A copy of the published night, links kept as links."""
+    shutil.copytree(published_night.home, tmp_path / "home", symlinks=True)
+    return WarehouseHome(tmp_path / "home")
+
+
+def environment(home: WarehouseHome, extracts: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("CART_", "DAGSTER_"))}
+    return {
+        **kept,
+        "CART_HOME": str(home.root),
+        "CART_EXTRACTS": str(extracts),
+        "CART_PSEUDONYM_KEY": TEST_KEY,
+        "CART_LOCK_WAIT_SECONDS": "1",
+    }
+
+
+def start(home: WarehouseHome, extracts: Path) -> subprocess.Popen[str]:
+    """Start a refresh in a session of its own, so that it can be killed with its children."""
+    return subprocess.Popen(
+        [sys.executable, "-u", "-m", "orchestration.refresh"],
+        cwd=ROOT,
+        env=environment(home, extracts),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(timeout=30)
+
+
+def steps(process: subprocess.Popen[str]) -> Iterator[str]:
+    """Yield the progress line of every step as it ends."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "✓" in line:
+            yield line
+
+
+def assert_readable(home: WarehouseHome) -> None:
+    with connect_read_only(home.database) as connection:
+        counted = connection.execute("select count(*) from marts.patients").fetchall()
+    assert counted == [(PATIENTS,)]
+    assert (home.report / "index.html").is_file()
+
+
+def assert_next_refresh_needs_no_hand(home: WarehouseHome, extracts: Path) -> None:
+    before = current_version(home)
+    night = run_refresh(home.root, extracts)
+    assert night.status == 0, night.stderr
+    after = current_version(home)
+    assert before is not None
+    assert after is not None
+    assert after.sequence == before.sequence + 1
+    assert_readable(home)
+    assert verify(home).problems == ()
+
+
+def test_killed_after_each_of_its_first_steps_and_at_random_moments(
+    home: WarehouseHome, reference_extracts: Path
+) -> None:
+    published = current_version(home)
+    for boundary in (1, 3, 5):
+        process = start(home, reference_extracts)
+        for number, _ in enumerate(steps(process), start=1):
+            if number == boundary:
+                break
+        kill(process)
+        assert current_version(home) == published
+        assert_readable(home)
+    moments = random.Random(20180730)
+    for _ in range(3):
+        process = start(home, reference_extracts)
+        time.sleep(moments.uniform(1, 12))
+        kill(process)
+        assert current_version(home) == published
+        assert_readable(home)
+    assert current_holder(home) is None
+    assert_next_refresh_needs_no_hand(home, reference_extracts)
+
+
+def test_of_two_refreshes_at_once_the_second_is_refused(home: WarehouseHome, reference_extracts: Path) -> None:
+    first = start(home, reference_extracts)
+    deadline = time.monotonic() + 60
+    while current_holder(home) is None:
+        assert first.poll() is None, "the first refresh ended before it took the lock"
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    threading.Thread(target=lambda: list(steps(first)), daemon=True).start()
+    second = run_refresh(home.root, reference_extracts, CART_LOCK_WAIT_SECONDS="1")
+    assert second.status != 0
+    assert f"refresh of process {first.pid}" in second.stderr
+    assert "Traceback" not in second.stderr
+    assert first.wait(timeout=300) == 0
+    assert_readable(home)
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut"])
+def test_a_damaged_lake_is_named_and_the_extract_mends_it(
+    home: WarehouseHome, reference_extracts: Path, damage: str
+) -> None:
+    published = current_version(home)
+    (path,) = (home.lake / "raw" / "marrow_assessments").rglob("*.parquet")
+    if damage == "missing":
+        path.unlink()
+    else:
+        os.truncate(path, path.stat().st_size - 50)
+    night = run_refresh(home.root, reference_extracts)
+    assert night.status != 0
+    assert "Traceback" not in night.stderr
+    assert "The lake is damaged" in night.stderr
+    assert path.name in night.stderr
+    assert current_version(home) == published
+    assert_readable(home)
+    for row in (home.lake / "ledger").rglob("marrow_assessments--*.parquet"):
+        row.unlink()
+    assert_next_refresh_needs_no_hand(home, reference_extracts)
