@@ -1,5 +1,6 @@
 -- The CAR-T product and dose. The first course may be split: its doses add up, and its targets together are the product
--- (CD19 on one day and CD22 on the next is CD19+CD22). Repeat courses are counted, and their doses kept apart.
+-- (CD19 on one day and CD22 on the next is CD19+CD22). Repeat courses are counted, and their doses kept apart. An infusion whose day
+-- could not be read still counts.
 -- One row per patient with a first infusion.
 with infusions as (
     select
@@ -11,7 +12,7 @@ with infusions as (
     from {{ ref('stg_emr__cart_infusions') }} as infusions
     inner join {{ ref('int_time_zero') }} as time_zero
         on infusions.patient_key = time_zero.patient_key
-        and cast(infusions.infused_at as date) >= time_zero.infusion_date
+        and (time_zero.infusion_date <= cast(infusions.infused_at as date) or infusions.infused_at is null)
 )
 
 select
