@@ -7,7 +7,7 @@ import dagster as dg
 from analysis_assets.assets import analysis_assets
 from orchestration.checks import expectation_checks
 from orchestration.guarded import guarded_refresh
-from orchestration.nightly import landing_sensor, nightly_job, nightly_schedule, outcome_sensors
+from orchestration.nightly import landing_sensor, nightly_job, nightly_schedule, outcome_sensors, rebuild_job
 from orchestration.progress import progress_logger
 from orchestration.publish import published_warehouse
 from orchestration.quality import night_record
@@ -25,11 +25,11 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     analyses = analysis_assets()
     analysed = [key for asset in analyses for key in asset.keys]
     published = published_warehouse([*record.keys, *analysed])
-    job = nightly_job(settings)
+    job, rebuild = nightly_job(settings), rebuild_job(settings)
     return dg.Definitions(
         assets=[*raw, models, record, *analyses, published],
         asset_checks=checks,
-        jobs=[job],
+        jobs=[job, rebuild],
         schedules=[nightly_schedule(settings, job)],
         sensors=[landing_sensor(settings, job), *outcome_sensors(settings, job)],
         loggers={"progress": progress_logger},

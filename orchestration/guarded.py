@@ -14,6 +14,7 @@ from orchestration.settings import Settings
 from orchestration.user_errors import as_failure
 
 JOB_NAME = "nightly"
+REBUILD_JOB_NAME = "rebuild"
 
 
 def guarded_refresh(settings: Settings) -> dg.ResourceDefinition:
@@ -34,7 +35,7 @@ def guarded_refresh(settings: Settings) -> dg.ResourceDefinition:
         try:
             if lock.abandoned is not None and context.log is not None:
                 context.log.warning(f"The {lock.abandoned} was killed or lost power; its leftovers are removed.")
-            if run is not None and run.job_name == JOB_NAME and not run.step_keys_to_execute:
+            if run is not None and run.job_name in (JOB_NAME, REBUILD_JOB_NAME) and not run.step_keys_to_execute:
                 recover_home(settings.home)
             with as_failure():
                 record_builds(settings.home)

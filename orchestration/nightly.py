@@ -9,10 +9,10 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from orchestration.extracts import ExtractError, ExtractFolder, discover_extracts
-from orchestration.guarded import JOB_NAME
+from orchestration.extracts import FEEDS, ExtractError, ExtractFolder, discover_extracts
+from orchestration.guarded import JOB_NAME, REBUILD_JOB_NAME
 from orchestration.operations import note_outcome, send_notice
-from orchestration.raw import EXTRACTS
+from orchestration.raw import EXTRACTS, raw_key
 from orchestration.settings import Settings
 from orchestration.user_errors import as_failure
 from warehouse import current_version
@@ -30,6 +30,17 @@ def nightly_job(settings: Settings) -> UnresolvedAssetJobDefinition:
         selection=dg.AssetSelection.all(),
         executor_def=dg.in_process_executor,
         description="One night: extracts to lake, dbt, checks, analyses, report, publish.",
+        tags={"dagster/max_runtime": str(settings.time_limit_seconds)},
+    )
+
+
+def rebuild_job(settings: Settings) -> UnresolvedAssetJobDefinition:
+    """Return the job that builds and publishes from the lake alone: after a key rotation, or without the extracts."""
+    return dg.define_asset_job(
+        REBUILD_JOB_NAME,
+        selection=dg.AssetSelection.all() - dg.AssetSelection.assets(*(raw_key(name) for name in FEEDS)),
+        executor_def=dg.in_process_executor,
+        description="The warehouse anew from the lake, without reading an extract.",
         tags={"dagster/max_runtime": str(settings.time_limit_seconds)},
     )
 
@@ -80,17 +91,23 @@ def _ledger_path(settings: Settings) -> Path:
 
 def changed_extracts(settings: Settings, extracts: Sequence[ExtractFolder]) -> set[str]:
     """Return the extracts whose files are not those that were ingested last."""
-    path = _ledger_path(settings)
-    seen = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    seen = _seen(settings)
     return {extract.name for extract in extracts if seen.get(extract.name) != fingerprint(extract)}
 
 
 def remember_deliveries(settings: Settings, extracts: Sequence[ExtractFolder]) -> None:
     """Note which files were ingested; written anew and renamed, so that a kill leaves the old note."""
     path = _ledger_path(settings)
+    seen = {**_seen(settings), **{extract.name: fingerprint(extract) for extract in extracts}}
     scratch = path.with_suffix(".partial")
-    scratch.write_text(json.dumps({extract.name: fingerprint(extract) for extract in extracts}), encoding="utf-8")
+    scratch.write_text(json.dumps(seen, sort_keys=True), encoding="utf-8")
     scratch.replace(path)
+
+
+def _seen(settings: Settings) -> dict[str, str]:
+    path = _ledger_path(settings)
+    seen: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return seen
 
 
 def run_tags(settings: Settings, instance: dg.DagsterInstance) -> dict[str, str]:

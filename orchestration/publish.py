@@ -50,7 +50,7 @@ def published_warehouse(upstream: list[dg.AssetKey]) -> dg.AssetsDefinition:
                 memory_limit=refresh.settings.memory_limit,
             )
             record_builds(refresh.home)
-            remember_deliveries(refresh.settings, list(refresh.extracts.values()))
+            remember_deliveries(refresh.settings, refresh.read_extracts)
             export_quarantine(refresh.lake, refresh.home.quarantine, refresh.lake.plan(refresh.pseudonymiser.key_id))
         return dg.MaterializeResult(
             metadata={

@@ -37,12 +37,17 @@ class Outcome:
     run_id: str = "not started"
 
 
-def refresh(settings: Settings) -> Outcome:
-    """Run one night and tell those who must know how it ended; never raises for a mistake of a user."""
+def refresh(settings: Settings, *, from_lake: bool = False) -> Outcome:
+    """Run one night and tell those who must know how it ended; never raises for a mistake of a user.
+
+    Args:
+        settings: what is refreshed.
+        from_lake: build and publish from the lake alone, without reading an extract.
+    """
     restrict_new_files()
     try:
         with time_limit(settings.time_limit_seconds):
-            outcome = _run(settings)
+            outcome = _run(settings, from_lake)
     except USER_ERRORS as error:
         outcome = Outcome(REFUSED, str(error))
     except Exception as error:
@@ -51,27 +56,28 @@ def refresh(settings: Settings) -> Outcome:
     return outcome
 
 
-def _run(settings: Settings) -> Outcome:
+def _run(settings: Settings, from_lake: bool) -> Outcome:
     from orchestration.refresh_context import RefreshContext
 
     context = RefreshContext(settings)
-    _check_inputs(context)
+    _check_inputs(context, from_lake)
     settings.home.prepare()
     from orchestration.instance import prepare_environment
 
     prepare_environment(settings)
-    result, message = _execute(settings)
+    result, message = _execute(settings, from_lake)
     if not result.success:
         return Outcome(FAILED, message, result.run_id)
     return Outcome(0, run_id=result.run_id)
 
 
-def _check_inputs(context: RefreshContext) -> None:
+def _check_inputs(context: RefreshContext, from_lake: bool) -> None:
     """Read what a person may have got wrong before anything is started."""
     read_published(context.study.published)
     for read in (lambda: context.pseudonymiser, lambda: context.profile):
         read()
-    context.delivery(next(reversed(context.extracts)))
+    if not from_lake:
+        context.delivery(next(reversed(context.extracts)))
 
 
 def _tell(settings: Settings, outcome: Outcome) -> None:
@@ -90,19 +96,20 @@ def _tell(settings: Settings, outcome: Outcome) -> None:
         send_notice(notice, settings.notices)
 
 
-def _execute(settings: Settings) -> tuple[ExecuteInProcessResult, str]:
+def _execute(settings: Settings, from_lake: bool) -> tuple[ExecuteInProcessResult, str]:
     warnings.filterwarnings("ignore", module="dagster")
     import dagster as dg
 
     from orchestration.definitions import build_definitions
-    from orchestration.guarded import JOB_NAME
+    from orchestration.guarded import JOB_NAME, REBUILD_JOB_NAME
     from orchestration.nightly import STARTED_BY_COMMAND, run_tags
 
     definitions = build_definitions(settings)
     log = settings.home.logs / "refresh.log"  # dbt's own lines; the terminal gets one line per step
     with log.open("w", encoding="utf-8") as lines, redirect_stdout(lines), dg.DagsterInstance.get() as instance:
-        tags = {**run_tags(settings, instance), **STARTED_BY_COMMAND}
-        result = definitions.resolve_job_def(JOB_NAME).execute_in_process(
+        tags = STARTED_BY_COMMAND if from_lake else {**run_tags(settings, instance), **STARTED_BY_COMMAND}
+        job = definitions.resolve_job_def(REBUILD_JOB_NAME if from_lake else JOB_NAME)
+        result = job.execute_in_process(
             instance=instance, tags=tags, run_config={"loggers": {"progress": {}}}, raise_on_error=False
         )
         return result, "" if result.success else _why(result)

@@ -85,6 +85,11 @@ class RefreshContext:
     def _deliveries(self) -> dict[str, Delivery]:
         return {}
 
+    @property
+    def read_extracts(self) -> list[ExtractFolder]:
+        """The extracts that this refresh ingested."""
+        return [self.extracts[name] for name in self._deliveries]
+
     def delivery(self, extract_name: str) -> Delivery:
         """Return the checked delivery of one extract; the manifest's hashes are verified once per refresh."""
         if extract_name not in self._deliveries:

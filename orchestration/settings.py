@@ -28,6 +28,7 @@ class Settings:
         home: the warehouse home (`CART_HOME`, default `var/` in the checkout).
         source_profile: name or path of the source profile (`CART_SOURCE_PROFILE`).
         pseudonym_key: the secret as hex text (`CART_PSEUDONYM_KEY`); never shown.
+        new_pseudonym_key: the key that a rotation changes to (`CART_NEW_PSEUDONYM_KEY`); never shown.
         nightly_cron: when the schedule starts a refresh (`CART_NIGHTLY_CRON`).
         timezone: time zone of the schedule (`CART_TIMEZONE`).
         keep_versions: published nights kept for rollback and as-of queries (`CART_KEEP_VERSIONS`).
@@ -43,6 +44,7 @@ class Settings:
     home: WarehouseHome
     source_profile: str = "canonical"
     pseudonym_key: str | None = field(default=None, repr=False)
+    new_pseudonym_key: str | None = field(default=None, repr=False)
     nightly_cron: str = "0 2 * * *"
     timezone: str = "UTC"
     keep_versions: int = 7
@@ -66,6 +68,7 @@ class Settings:
             home=WarehouseHome(path("CART_HOME", ROOT / "var")),
             source_profile=env.get("CART_SOURCE_PROFILE") or "canonical",
             pseudonym_key=env.get("CART_PSEUDONYM_KEY") or None,
+            new_pseudonym_key=env.get("CART_NEW_PSEUDONYM_KEY") or None,
             nightly_cron=env.get("CART_NIGHTLY_CRON") or "0 2 * * *",
             timezone=env.get("CART_TIMEZONE") or "UTC",
             keep_versions=_count(env, "CART_KEEP_VERSIONS", 7),
