@@ -72,6 +72,7 @@ def _keep_patients(folder: Path, count: int) -> None:
         path.write_text("".join(line for line, own_id in zip(lines, ids, strict=True) if own_id in kept))
 
 
+@pytest.mark.slow
 def test_every_row_comes_back_from_fhir(
     tmp_path: Path,
     make_night: Callable[[str, SourceProfile], Night],

@@ -86,8 +86,8 @@ def _text(value: Any) -> str | None:
 def open_jsonl(path: Path, *, flatten: bool = False) -> SourceTable:
     """One JSON object per line; the header is every key met in the file, in order of first appearance.
 
-    With `flatten`, what is nested has a dotted name (`code.coding.0.code`) and the header is what the first record holds,
-    for there are too many to collect; any name may be asked for. Without it a nested value breaks its line.
+    With `flatten`, what is nested has a dotted name (`code.coding.0.code`); the header is what the first record holds
+    (there are too many to collect), and any name may be asked for. Without it a nested value breaks its line.
     """
     if flatten:
         first = next((line for lines in _json_lines(path) for line in lines), "{}")
@@ -159,6 +159,11 @@ def _scalar(value: Any) -> str | None:
 def _at(value: Any, name: str) -> Any:
     if not name:
         return None if isinstance(value, dict | list) else value
+    head, _, rest = name.partition(".")
+    if isinstance(value, dict) and head in value:
+        return _at(value[head], rest)
+    if isinstance(value, list) and head.isdigit():
+        return _at(value[int(head)], rest) if int(head) < len(value) else None
     for own_name, part in _parts(value):
         if name == own_name or name.startswith(f"{own_name}."):
             found = _at(part, name[len(own_name) + 1 :])
