@@ -179,9 +179,9 @@ def _view_of_files(connection: duckdb.DuckDBPyConnection, name: str, paths: Sequ
         connection.execute(f"create view {name} as select * from read_parquet([{files}], union_by_name = true)")  # noqa: S608
     except duckdb.Error as error:
         raise ExpectationsError(
-            f"The lake files of {name} can't be read: {str(error).splitlines()[0]} "
-            "Take the lake from the backup, or deliver the extract again and run the refresh."
-        ) from error
+            f"The lake is damaged: a file of {name} can't be read ({str(error).splitlines()[0]}). "
+            "Take it from the backup; or delete its row under lake/ledger and refresh with its extract still in place."
+        ) from None
 
 
 def _union_view(connection: duckdb.DuckDBPyConnection, name: str, parts: Iterator[str], empty: str) -> None:

@@ -136,5 +136,5 @@ def test_messages_hold_counts_and_no_values(judge_lake: Judge, tmp_path: Path) -
 def test_an_unreadable_lake_file_is_named(judge_lake: Judge, tmp_path: Path) -> None:
     judge_lake(patients=SOUND["patients"])
     (tmp_path / "patients.parquet").write_bytes(b"PAR1 broken")
-    with pytest.raises(ExpectationsError, match="lake files of patients can't be read"):
+    with pytest.raises(ExpectationsError, match="lake is damaged: a file of patients can't be read"):
         run_raw_checks(LakePlan({"patients": Files(["patients.parquet"])}), tmp_path)
