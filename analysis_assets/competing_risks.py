@@ -48,7 +48,7 @@ class CumulativeIncidence:
     def interval(self, confidence: float = CONFIDENCE) -> tuple[FloatArray, FloatArray]:
         """Pointwise interval on the complementary log-log scale, F^exp(-+ z SE / (F log F)); NaN where F is 0."""
         z = normal_quantile(confidence)
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             shift = z * np.sqrt(self.variance) / (self.incidence * np.log(self.incidence))
             low, high = self.incidence ** np.exp(-shift), self.incidence ** np.exp(shift)
         undefined = self.incidence <= 0
@@ -306,5 +306,6 @@ def fit_fine_gray(
     covariance = bread @ ((influence * weight[:, None]).T @ influence) @ bread
     std_error = np.sqrt(np.diag(covariance))
     reach = normal_quantile(confidence) * std_error
-    p_values = np.asarray(2 * stats.norm.sf(np.abs(beta / std_error)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p_values = np.asarray(2 * stats.norm.sf(np.abs(beta / std_error)))
     return FineGrayFit(beta, covariance, value, converged, beta - reach, beta + reach, p_values)

@@ -360,9 +360,10 @@ def maximise(
         converged = settled and float(np.abs(step).max()) < STEP_TOLERANCE
         current = following
     covariance = inverse(current.information)
-    std_error = np.sqrt(np.diag(covariance))
-    reach = normal_quantile(confidence) * std_error
+    # Cut short far out on a separated likelihood the information is all rounding: then there is no standard error.
     with np.errstate(divide="ignore", invalid="ignore"):
+        std_error = np.sqrt(np.diag(covariance))
+        reach = normal_quantile(confidence) * std_error
         p_values = 2 * stats.norm.sf(np.abs(beta / std_error))
     return CoxFit(
         beta, covariance, current.log_likelihood, null.log_likelihood, score_test, converged, "mle",

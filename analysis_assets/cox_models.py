@@ -13,7 +13,7 @@ from analysis_assets.cox import CoxFit, CoxSample, fit_cox, fit_cox_firth
 from analysis_assets.frames import Kind, Row, table
 from analysis_assets.multiplicity import benjamini_hochberg, number
 from analysis_assets.protocols import Covariate, Inputs, NotComputableError, SwitchTimes
-from analysis_assets.samples import cox_sample, require_contrast, require_outcome
+from analysis_assets.samples import complete_switch_times, cox_sample, require_contrast, require_outcome
 from analysis_assets.selection_steps import Selected, selected_cox
 from analysis_assets.separation import Separation, cox_separation
 from analysis_assets.shared_samples import shared_samples
@@ -61,6 +61,8 @@ COX_COLUMNS: Final[Mapping[str, Kind]] = MappingProxyType(
 UNIVARIATE: Final = "univariate"
 MULTIVARIATE: Final = "multivariate"
 TIME_DEPENDENT: Final = "time_dependent"
+MULTIVARIATE_TIME_DEPENDENT: Final = "multivariate_time_dependent"
+CHANGES_ON_ITS_DAY: Final = "covariate changes on its day (counting process)"
 
 
 def fit_model(sample: CoxSample, covariates: Sequence[Covariate], rules: Convention) -> tuple[CoxFit, Separation]:
@@ -84,15 +86,18 @@ def cox_models(inputs: Inputs, study: Study) -> pd.DataFrame:
 
     Models: ``univariate`` (each covariate of the study alone, with the Benjamini-Hochberg q value over the endpoint),
     ``multivariate`` (what forward selection keeps; no rows when it keeps nothing, ``selection_steps`` says why), and
-    for each covariate known only after time zero ``landmark_60d``, ``landmark_100d`` and ``time_dependent``. A model
-    that can't be fitted is a row without figures whose ``note`` says why.
+    for each covariate known only after time zero ``landmark_60d``, ``landmark_100d`` and ``time_dependent``. Where the
+    selected model holds such a covariate beside others, ``multivariate_time_dependent`` is the same model with it
+    changing on its day. A model that can't be fitted is a row without figures whose ``note`` says why.
     """
     inputs = shared_samples(inputs, study)
     rules = convention(study.conventions)
     rows: list[Row] = []
     for endpoint in study.models.cox.endpoints:
         rows.extend(_univariate(inputs, study, endpoint, rules))
-        rows.extend(_multivariate(selected_cox(inputs, study, endpoint), endpoint, rules))
+        selected = selected_cox(inputs, study, endpoint)
+        rows.extend(_multivariate(selected, endpoint, rules))
+        rows.extend(_multivariate_time_dependent(inputs, selected, endpoint, rules))
         for name in study.models.cox.covariates:
             covariate = inputs.covariate(name)
             if covariate.after_time_zero:
@@ -122,6 +127,25 @@ def _multivariate(selected: Selected, endpoint: str, rules: Convention) -> Itera
     yield from _fitted_rows(head, selected.cox, selected.chosen, rules, candidates=len(selected.candidates))
 
 
+def _multivariate_time_dependent(inputs: Inputs, selected: Selected, endpoint: str, rules: Convention) -> Iterator[Row]:
+    late = next((covariate for covariate in selected.chosen if covariate.after_time_zero), None)
+    others = [covariate for covariate in selected.chosen if covariate is not late]
+    if late is None or not others:
+        return
+    covariates = [late, *others]
+    head = {"endpoint": endpoint, "model": MULTIVARIATE_TIME_DEPENDENT, "ties": rules.ties}
+    try:
+        times = complete_switch_times(inputs.counting_process(endpoint, late.name, [other.name for other in others]))
+    except NotComputableError as error:
+        yield from ({**head, **_term(covariate), "note": str(error)} for covariate in covariates)
+        return
+    note = f"{late.name}: {CHANGES_ON_ITS_DAY}"
+    candidates = len(selected.candidates)
+    sample = counting_process(times)
+    for row in _fitted_rows(head, sample, covariates, rules, candidates=candidates, note=note, dated=(late.name,)):
+        yield {**row, "n": _patients(times)}
+
+
 def _after_time_zero(inputs: Inputs, endpoint: str, covariate: Covariate, rules: Convention) -> Iterator[Row]:
     models = [f"landmark_{day}d" for day in LANDMARK_DAYS] + [TIME_DEPENDENT]
     heads = [_head(endpoint, model, covariate, rules) for model in models]
@@ -134,10 +158,9 @@ def _after_time_zero(inputs: Inputs, endpoint: str, covariate: Covariate, rules:
         sample = landmark(times, day)
         left = _patients(times) - sample.n
         note = f"status on day {day}; {left} patients whose follow-up had ended by then left out"
-        yield next(_fitted_rows(head, sample, [covariate], rules, note=note, known_in_time=True))
+        yield next(_fitted_rows(head, sample, [covariate], rules, note=note, dated=(covariate.name,)))
     split = counting_process(times)
-    note = "covariate changes on its day (counting process)"
-    for row in _fitted_rows(heads[-1], split, [covariate], rules, note=note, known_in_time=True):
+    for row in _fitted_rows(heads[-1], split, [covariate], rules, note=CHANGES_ON_ITS_DAY, dated=(covariate.name,)):
         yield {**row, "n": _patients(times)}
 
 
@@ -164,9 +187,12 @@ def _fitted_rows(
     *,
     candidates: int = 0,
     note: str = "",
-    known_in_time: bool = False,
+    dated: Sequence[str] = (),
 ) -> Iterator[dict[str, object]]:
-    """One row per covariate of one model; rows without figures and with the reason when it can't be fitted."""
+    """One row per covariate of one model; rows without figures and with the reason when it can't be fitted.
+
+    ``dated`` names the covariates that the model takes as known from their day on, not from day 0.
+    """
     counts = {"n": sample.n, "n_events": sample.n_events}
     try:
         fit, separation = fit_model(sample, covariates, rules)
@@ -181,7 +207,7 @@ def _fitted_rows(
             warned[SEPARATION] = _separation_text(covariate, int(separation.directions[column]))
         if too_few_events(per_variable):
             warned[LOW_EVENTS] = low_events_text(per_variable, candidates)
-        if covariate.after_time_zero and not known_in_time:
+        if covariate.after_time_zero and covariate.name not in dated:
             warned[IMMORTAL_TIME] = IMMORTAL_TIME_TEXT
         yield {
             **head,

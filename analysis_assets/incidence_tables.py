@@ -12,8 +12,10 @@ import numpy as np
 from analysis_assets.competing_risks import cumulative_incidence as aalen_johansen
 from analysis_assets.competing_risks import fit_fine_gray, gray_test
 from analysis_assets.conventions import convention
+from analysis_assets.cox import CoxSample
 from analysis_assets.frames import Kind, Row, table
 from analysis_assets.protocols import (
+    COMPETING,
     DAYS_PER_MONTH,
     EVENT,
     MISSING,
@@ -23,6 +25,7 @@ from analysis_assets.protocols import (
     TimeToEvent,
 )
 from analysis_assets.samples import require_contrast, require_outcome
+from analysis_assets.separation import cox_separation
 from analysis_assets.shared_samples import shared_samples
 
 if TYPE_CHECKING:
@@ -115,11 +118,13 @@ class _Compared:
     def n_events(self) -> int:
         return round(float(self.sample.weight[self.kept & (self.sample.cause == EVENT)].sum()))
 
-    def level_without_event(self, covariate: Covariate) -> str | None:
-        """The level at which nobody had the event, if there is one: the subdistribution ratio is then 0 or infinite."""
-        weight = self.sample.weight[self.kept] * (self.sample.cause[self.kept] == EVENT)
-        counts = [float(weight[self.x == code].sum()) for code in (0, 1)]
-        return next((covariate.levels[code] for code in (0, 1) if counts[code] == 0), None)
+    @property
+    def separated(self) -> bool:
+        """Whether the subdistribution ratio is 0 or infinite: whoever had a competing event stays at risk for ever."""
+        cause = self.sample.cause[self.kept]
+        stop = np.where(cause == COMPETING, np.inf, self.sample.time_days[self.kept])
+        found = cox_separation(CoxSample(stop, cause == EVENT, self.x[:, None], self.sample.weight[self.kept]))
+        return found.separated or bool(found.redundant.any())
 
 
 def competing_risk_tests(inputs: Inputs, study: Study) -> Iterator[Row]:
@@ -146,14 +151,13 @@ def _gray_columns(compared: _Compared) -> dict[str, object]:
 
 
 def _fine_gray_columns(compared: _Compared, covariate: Covariate) -> dict[str, object]:
-    without = compared.level_without_event(covariate)
-    if without is not None:
-        return {
-            "contrast": covariate.contrast,
-            "note": f"no event at level '{without}': the ratio has no finite estimate",
-        }
+    if compared.separated:
+        note = "separated: the subdistribution hazard ratio has no finite estimate"
+        return {"contrast": covariate.contrast, "note": note}
     sample, kept = compared.sample, compared.kept
     fit = fit_fine_gray(sample.time_days[kept], sample.cause[kept], compared.x[:, None], sample.weight[kept])
+    if not fit.std_errors[0] > 0:
+        return {"contrast": covariate.contrast, "note": "too few patients for a robust variance"}
     statistic = float((fit.coefficients[0] / fit.std_errors[0]) ** 2)
     return {
         "statistic": statistic,

@@ -17,6 +17,7 @@ from analysis_assets.protocols import (
     FloatArray,
     LevelArray,
     NotComputableError,
+    SwitchTimes,
     TimeToEvent,
 )
 
@@ -54,6 +55,15 @@ def logistic_sample(sample: Binary, names: Sequence[str]) -> LogisticSample:
     """Complete cases of the named covariates for logistic regression."""
     design = complete_cases(sample.levels, names)
     return LogisticSample(sample.achieved[design.kept], design.x, sample.weight[design.kept])
+
+
+def complete_switch_times(times: SwitchTimes) -> SwitchTimes:
+    """Rows on which every covariate adjusted for is known."""
+    known = np.ones(len(times.weight), dtype=bool)
+    for codes in times.levels.values():
+        known &= codes != MISSING
+    levels = {name: codes[known] for name, codes in times.levels.items()}
+    return SwitchTimes(times.time_days[known], times.event[known], times.switch_day[known], levels, times.weight[known])
 
 
 def require_contrast(covariate: Covariate, x: FloatArray, weight: FloatArray) -> None:

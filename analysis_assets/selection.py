@@ -145,12 +145,18 @@ class Selection:
 
 
 def conditional_tests(family: Family, chosen: list[int], fitted: Fitted) -> list[ChiSquareTest]:
-    """Conditional likelihood-ratio test of removing each covariate of a fitted model, in the order of ``chosen``."""
+    """Conditional likelihood-ratio test of removing each covariate of a fitted model, in the order of ``chosen``.
+
+    NaN where a separated covariate left no usable covariance: such a covariate is not removed.
+    """
     tests = []
     offset = len(fitted.coefficients) - len(chosen)
     for position, column in enumerate(chosen):
         j = offset + position
         others = [index for index in range(len(fitted.coefficients)) if index != j]
+        if not fitted.covariance[j, j] > 0:
+            tests.append(ChiSquareTest(float("nan"), 1, float("nan")))
+            continue
         shift = fitted.covariance[others, j] * fitted.coefficients[j] / fitted.covariance[j, j]
         reduced = fitted.coefficients[others] - shift
         without = [other for other in chosen if other != column]
@@ -217,5 +223,8 @@ def _worst_covariate(
     if not chosen:
         return None
     tests = conditional_tests(family, chosen, fitted)
-    position = max(range(len(chosen)), key=lambda index: tests[index].p_value)
-    return (chosen[position], tests[position]) if tests[position].p_value > removal else None
+    removable = [position for position in range(len(chosen)) if tests[position].p_value > removal]
+    if not removable:
+        return None
+    position = max(removable, key=lambda index: tests[index].p_value)
+    return chosen[position], tests[position]

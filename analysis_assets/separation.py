@@ -93,7 +93,12 @@ def cox_separation(sample: CoxSample) -> Separation:
     if sample.start is None:
         constraints = _chained_constraints(reduced, index, stop, event)
     else:
-        constraints = _paired_constraints(reduced, index, sample.start[present], stop, event)
+        pairs = _paired_differences(reduced, index, sample.start[present], stop, event)
+        # With late entry a covariate may vary among the patients and yet never within a risk set.
+        flat = redundant_columns(np.vstack((pairs, -pairs)))
+        redundant[chosen[flat]] = True
+        chosen = chosen[~flat]
+        constraints = sparse.csr_array(pairs[:, ~flat])
     if constraints is not None:
         directions[chosen] = _recession_signs(constraints, len(chosen))[: len(chosen)]
     return Separation(bool(np.any(directions)), directions, False, redundant)
@@ -129,33 +134,30 @@ def _chained_constraints(
         if len(equal) > 1 and np.linalg.matrix_rank(equal[1:] - equal[0]) == patterns.shape[1]:
             return None
     p, moments = patterns.shape[1], np.unique(first[died])
-    rows: list[FloatArray] = []
     steps = len(moments)
     # Helper u_m >= rank of each pattern followed up to moment m at least; u_m >= u_(m+1).
     latest = np.searchsorted(moments, last, side="right") - 1
     observed = np.flatnonzero(latest >= 0)
-    follow = np.zeros((len(observed), p + steps))
-    follow[:, :p] = -patterns[observed]
-    follow[np.arange(len(observed)), p + latest[observed]] = 1
-    rows.append(follow)
-    chain = np.zeros((steps - 1, p + steps))
-    chain[np.arange(steps - 1), p + np.arange(steps - 1)] = 1
-    chain[np.arange(steps - 1), p + np.arange(1, steps)] = -1
-    rows.append(chain)
-    highest = np.zeros((len(died), p + steps))
-    highest[:, :p] = patterns[died]
-    highest[np.arange(len(died)), p + np.searchsorted(moments, first[died])] = -1
-    rows.append(highest)
-    return sparse.csr_array(np.concatenate(rows))
+    follow = sparse.hstack((sparse.csr_array(-patterns[observed]), _one_hot(latest[observed], steps)))
+    ahead = np.arange(steps - 1)
+    order = _one_hot(ahead, steps) - _one_hot(ahead + 1, steps)
+    chain = sparse.hstack((sparse.csr_array((steps - 1, p)), order))
+    event_moment = np.searchsorted(moments, first[died])
+    highest = sparse.hstack((sparse.csr_array(patterns[died]), -_one_hot(event_moment, steps)))
+    return sparse.csr_array(sparse.vstack((follow, chain, highest)))
 
 
-def _paired_constraints(
+def _one_hot(position: NDArray[np.intp], width: int) -> sparse.csr_array:
+    """A one at each row's position, shape (rows, width)."""
+    rows = len(position)
+    return sparse.csr_array((np.ones(rows), (np.arange(rows), position)), shape=(rows, width))
+
+
+def _paired_differences(
     patterns: FloatArray, index: NDArray[np.intp], start: FloatArray, stop: FloatArray, event: BoolArray
-) -> sparse.csr_array | None:
-    """Constraints with late entry: each pattern with an event ranks as high as every pattern then at risk."""
+) -> FloatArray:
+    """Pattern of an event less pattern at risk with it, shape (pairs, p): none of them may rank below zero."""
     times = np.unique(stop[event])
-    if not times.size:
-        return None
     first, last = np.searchsorted(times, start, side="right"), np.searchsorted(times, stop, side="right")
     shape = (len(times) + 1, len(patterns))
     change = np.zeros(shape)
@@ -165,7 +167,7 @@ def _paired_constraints(
     died = np.zeros((len(times), len(patterns)))
     np.add.at(died, (last[event] - 1, index[event]), 1)
     above, below = np.nonzero((died > 0).T.astype(float) @ at_risk.astype(float))
-    return sparse.csr_array(patterns[above] - patterns[below])
+    return patterns[above] - patterns[below]
 
 
 def _recession_signs(constraints: sparse.csr_array, count: int | None = None) -> NDArray[np.int8]:

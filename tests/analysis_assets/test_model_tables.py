@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis_assets.cox import fit_cox
 from analysis_assets.cox_models import cox_models
 from analysis_assets.incidence_tables import cumulative_incidence
 from analysis_assets.inputs import StudyInputs
@@ -19,6 +20,7 @@ from analysis_assets.km_tables import km_curves, km_landmarks, km_summary, logra
 from analysis_assets.logistic_models import logistic_models
 from analysis_assets.model_diagnostics import model_diagnostics
 from analysis_assets.selection_steps import selection_steps
+from analysis_assets.time_dependent import counting_process
 from study import Study
 from tests.analysis_assets.marts_fixture import Marts, reference_marts
 from tests.oracles.reading import answers
@@ -238,6 +240,18 @@ def test_covariates_after_time_zero_are_warned_of_and_shown_without_immortal_tim
     assert set(warned["term"]) == {"bridged_to_hsct", "mrd_negative_cr"}
 
 
+def test_the_selected_model_is_shown_with_its_transplant_on_its_day(reference: StudyInputs) -> None:
+    cox = cox_models(reference, Study())
+    rows = cox[cox["model"] == "multivariate_time_dependent"]
+    assert rows[["endpoint", "term"]].to_numpy().tolist() == [["EFS", "bridged_to_hsct"], ["EFS", "marrow_blasts"]]
+    assert not rows["warning"].fillna("").str.contains("immortal").any()
+    # The same from the raw times, without the tables.
+    times = reference.counting_process("EFS", "bridged_to_hsct", ["marrow_blasts"])
+    fit = fit_cox(counting_process(times), "breslow")
+    np.testing.assert_allclose(rows["hazard_ratio"], np.exp(fit.coefficients), rtol=1e-9)
+    assert rows["n"].tolist() == [39, 39]
+
+
 def test_sparse_models_are_warned_of(tables: dict[Builder, pd.DataFrame]) -> None:
     multivariate = tables[cox_models].query("model == 'multivariate' and endpoint == 'EFS'")
     assert multivariate["events_per_variable"].tolist() == [21 / 16, 21 / 16]
@@ -285,6 +299,17 @@ def test_relapse_and_death_without_relapse_compete() -> None:
     assert ratio["ci_low"] < ratio["estimate"] < ratio["ci_high"]
     adult = one(tests, outcome="RELAPSE", term="age", diagnostic="gray_test")
     assert adult["note"] == "every patient with a known value is at level '≥18 years'"
+
+
+def test_a_level_without_relapse_has_no_subdistribution_ratio() -> None:
+    marts = with_competing_risks()
+    marts.connection.execute("update marts.patients set refractory = (patient_key in ('p3', 'p4', 'p5'))")
+    row = one(
+        model_diagnostics(StudyInputs(marts.connection, Study()), Study()),
+        outcome="RELAPSE", term="refractory", diagnostic="fine_gray",
+    )  # fmt: skip
+    assert row["note"] == "separated: the subdistribution hazard ratio has no finite estimate"
+    assert math.isnan(row["estimate"])
 
 
 # ---- what can't be computed says so, and nothing fails --------------------------------------------------------------

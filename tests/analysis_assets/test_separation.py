@@ -170,6 +170,13 @@ def test_with_late_entry_only_those_at_risk_together_count() -> None:
     assert late.directions.tolist() == [1]
 
 
+def test_with_late_entry_a_covariate_that_never_varies_within_a_risk_set_is_redundant() -> None:
+    # Those with x = 1 all enter after the last day of those with x = 0.
+    found = cox_separation(cox([2, 3, 6, 7], [1, 1, 1, 1], [[0], [0], [1], [1]], [-1, -1, 4, 4]))
+    assert not found.separated
+    assert found.redundant.tolist() == [True]
+
+
 def test_a_level_lost_before_the_first_event_is_redundant_and_not_separated() -> None:
     found = cox_separation(cox([1, 1, 2, 3, 4], [0, 0, 1, 1, 0], [[1], [1], [0], [0], [0]]))
     assert not found.separated
@@ -185,9 +192,7 @@ cox_rows = st.lists(
 
 @given(cox_rows, st.booleans())
 @settings(max_examples=80, deadline=None)
-def test_the_verdict_is_that_of_the_definition(
-    drawn: list[tuple[int, bool, int, int, int]], late: bool
-) -> None:
+def test_the_verdict_is_that_of_the_definition(drawn: list[tuple[int, bool, int, int, int]], late: bool) -> None:
     time, event, a, b, before = (np.array(column) for column in zip(*drawn, strict=True))
     start = np.maximum(time - 1.0 - before, -1.0) if late else None
     sample = CoxSample(time.astype(float), event, np.column_stack((a, b)).astype(float), np.ones(len(time)), start)
