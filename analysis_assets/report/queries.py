@@ -106,6 +106,20 @@ def analysis_row(name: str, **keys: object) -> str:
     return f"select * from analysis.{name} where {conditions}"
 
 
+def counted(query: str) -> str:
+    """Query for the number of rows of a `select *` query."""
+    return query.replace("select *", "select count(*)", 1)
+
+
+def checks_in_state(suite: str, severity: str, state: str) -> str:
+    """Query for the number of checks of a suite and severity in one state."""
+    status = "status not in ('passed', 'failed', 'not_applicable')" if state == "errors" else f"status = {text(state)}"
+    return (
+        "select count(*) from quality.check_results "
+        f"where suite = {text(suite)} and severity = {text(severity)} and {status}"
+    )
+
+
 def _equals(column: str, value: object) -> str:
     if value is None or value != value:
         return f"{column} is null"

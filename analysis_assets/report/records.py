@@ -41,7 +41,7 @@ def comparison_summary(context: ReportContext, book: EvidenceBook) -> DisplayTab
     for source, counts in by_table.items():
         cells = []
         for verdict in VERDICTS:
-            sql = queries.analysis_row("published_comparison", source_table=source, verdict=verdict)
+            sql = queries.counted(queries.analysis_row("published_comparison", source_table=source, verdict=verdict))
             said = f"{_table_name(source)}: {VERDICT_NAMES[verdict].lower()}"
             cells.append(Cell(str(counts[verdict]), book.add(Evidence(said, sql))))
         table.rows.append(Row(Cell(_table_name(source)), tuple(cells)))
@@ -140,11 +140,12 @@ def checks(context: ReportContext, book: EvidenceBook) -> DisplayTable:
                  "judge, which is no pass.",),
     )  # fmt: skip
     for record in context.rows(queries.CHECKS_BY_SUITE):
-        sql = queries.analysis_row("check_results", suite=record["suite"], severity=record["severity"])
-        sql = sql.replace("analysis.check_results", "quality.check_results")
         said = f"{record['suite']}, {record['severity']}"
-        cells = tuple(Cell(str(record[s]), book.add(Evidence(f"{said}: {s}", sql))) for s in states)
-        table.rows.append(Row(Cell(str(record["severity"])), cells, str(record["suite"])))
+        cells = []
+        for state in states:
+            sql = queries.checks_in_state(str(record["suite"]), str(record["severity"]), state)
+            cells.append(Cell(str(record[state]), book.add(Evidence(f"{said}: {state.replace('_', ' ')}", sql))))
+        table.rows.append(Row(Cell(str(record["severity"])), tuple(cells), str(record["suite"])))
     return table
 
 

@@ -110,6 +110,11 @@ class Sections:
             return {id(r): flag for r, flag in zip(records, hidden, strict=True)}
         return {id(r): self.guard.hidden([int(r["n"] or 0)], int(r["n_total"] or 0))[0] for r in records}
 
+    def _flags_of_parts(self, records: Sequence[Record]) -> dict[int, bool]:
+        """Hidden flags of groups that make up all patients."""
+        hidden = self.guard.hidden([int(r["n"]) for r in records])
+        return {id(r): flag for r, flag in zip(records, hidden, strict=True)}
+
     def _baseline_row(self, record: Record, hidden: bool) -> Row:
         characteristic, level = str(record["characteristic"]), str(record["level"] or "")
         column = str(record.get("column_name") or "")
@@ -252,9 +257,10 @@ class Sections:
             remarks=self.remarks("Denominator: the patients of the group."),
             sql=queries.analysis_table("subsequent_therapies"),
         )  # fmt: skip
-        for block in _blocks(self.context.table("subsequent_therapies"), "patient_group"):
-            counted = [r for r in block if r["therapy"]]
-            flags = self._flags(counted, exclusive=True)
+        everything = self.context.table("subsequent_therapies")
+        flags = self._flags_of_parts([r for r in everything if not r["therapy"]])
+        for block in _blocks(everything, "patient_group"):
+            flags |= self._flags([r for r in block if r["therapy"]], exclusive=True)
             for record in block:
                 group, therapy = str(record["patient_group"]), str(record["therapy"] or "")
                 sql = queries.analysis_row("subsequent_therapies", patient_group=group, therapy=therapy)

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -40,6 +41,7 @@ class Browser:
         self.requests: list[str] = []
         self._number = 0
         self._events: list[dict[str, Any]] = []
+        self._open = ExitStack()
         self.socket = self._connect()
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.call(f"{domain}.enable")
@@ -50,7 +52,7 @@ class Browser:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.socket.close()
+        self._open.close()
         self.process.terminate()
         self.process.wait(timeout=_PATIENCE)
         shutil.rmtree(self.profile.name, ignore_errors=True)
@@ -67,7 +69,7 @@ class Browser:
             whole.send(json.dumps({"id": 1, "method": "Target.getTargets"}))
             targets = json.loads(whole.recv())["result"]["targetInfos"]
         page = next(t["targetId"] for t in targets if t["type"] == "page")
-        return connect(f"ws://127.0.0.1:{port}/devtools/page/{page}", max_size=None)
+        return self._open.enter_context(connect(f"ws://127.0.0.1:{port}/devtools/page/{page}", max_size=None))
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Send one command and return its result; events that arrive meanwhile are kept."""
@@ -117,8 +119,9 @@ class Browser:
 
     def key(self, name: str, code: int) -> None:
         """Press and release a key."""
-        for kind in ("rawKeyDown", "keyUp"):
-            self.call("Input.dispatchKeyEvent", type=kind, key=name, code=name, windowsVirtualKeyCode=code)
+        typed = {"text": "\r"} if name == "Enter" else {}
+        self.call("Input.dispatchKeyEvent", type="keyDown", key=name, code=name, windowsVirtualKeyCode=code, **typed)
+        self.call("Input.dispatchKeyEvent", type="keyUp", key=name, code=name, windowsVirtualKeyCode=code)
 
     def screenshot(self, path: Path, *, whole: bool = False) -> None:
         """Save what is seen, or the whole page."""

@@ -1,0 +1,69 @@
+"""A whole small warehouse in memory: marts of the reference cohort with made-up source rows, analyses and quality."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+from analysis_assets.assets import TABLES
+from analysis_assets.inputs import StudyInputs
+from analysis_assets.published_comparison import build_published_tables
+from study import Study, load_study
+from tests.analysis_assets.marts_fixture import reference_marts
+from warehouse import write_table
+
+ROOT = Path(__file__).parents[2]
+
+_EVIDENCE = """
+[{{'feed': '{feed}', 'extract': date '2018-07-30', 'file': '{feed}.csv', 'row': row_number() over (order by {order})}}]
+"""
+_QUALITY = """
+create schema if not exists quality;
+create table quality.build as select
+    'run-1' as run_id, timestamp '2018-07-30 22:00:00' as started, timestamp '2018-07-30 22:01:00' as finished,
+    '0.1.0' as code_version, 'CAR-T' as study_name, date '2018-07-30' as data_cutoff, ['2018-07-30'] as extracts,
+    true as synthetic;
+create table quality.extracts as select
+    'patients' as feed, date '2018-07-30' as extract, 'patients.csv' as file, 'snapshot' as mode,
+    'synthetic' as source_system, 39 as rows, 39 as accepted, 0 as rejected;
+create table quality.check_results as select * from (values
+    ('dbt', 'unique_patients', 'error', true, 0, 'passed'),
+    ('marts', 'ages_plausible', 'warn', false, 2, 'failed'),
+    ('marts', 'events_row_drop', 'warn', false, null, 'not_applicable')
+) as t(suite, "check", severity, passed, failing_rows, status);
+create table quality.rejected_rows as select
+    'lab_results' as feed, date '2018-07-30' as extract, 'lab_results.csv' as file, 12 as "row",
+    'no key: <patient_id> is empty' as reason, '{}' as content;
+create table quality.rejected_values as select
+    'lab_results' as feed, date '2018-07-30' as extract, 'lab_results.csv' as file, 13 as "row", 'value' as "column",
+    'x' as text, 'not a number' as reason;
+create table quality.ignored_rows as select
+    'follow_ups' as feed, date '2018-07-30' as extract, 'follow_ups.csv' as file, 'visited_on' as dated_by,
+    3 as rows_ignored, date '2018-08-01' as first_day, date '2018-08-03' as last_day;
+"""
+
+
+def reference_study() -> Study:
+    """The study file of the project."""
+    return load_study(ROOT / "study.yml")
+
+
+def reference_warehouse() -> duckdb.DuckDBPyConnection:
+    """Connection to a warehouse in memory that holds everything the report reads."""
+    study = reference_study()
+    connection = reference_marts().connection
+    for table, feed, order in (("outcomes", "follow_ups", "endpoint, patient_key"),
+                               ("adverse_events", "adverse_events", "term, phase, patient_key")):  # fmt: skip
+        evidence = _EVIDENCE.format(feed=feed, order=order)
+        connection.execute(
+            f"create or replace table marts.{table} as select *, {evidence} as evidence from marts.{table}"
+        )
+    connection.execute("alter table marts.outcomes add column reason varchar").fetchall()
+    connection.execute(_QUALITY).fetchall()
+    inputs = StudyInputs(connection, study)
+    for table in TABLES:
+        write_table(connection, "analysis", table.name, table.load()(inputs, study))
+    for name, frame in build_published_tables(connection, study).items():
+        write_table(connection, "analysis", name, frame)
+    return connection
