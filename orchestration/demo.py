@@ -6,8 +6,9 @@ import shutil
 import sys
 from dataclasses import replace
 
-from orchestration.refresh import run_as_command
+from orchestration.refresh import main
 from orchestration.settings import ROOT, Settings, SettingsError
+from orchestration.terminal import leave
 from synthetic_emr import write_reference_extract
 from warehouse import WarehouseHome, connect_read_only
 
@@ -49,4 +50,4 @@ def _holds_real_patients(home: WarehouseHome) -> bool:
 
 
 if __name__ == "__main__":
-    run_as_command(demo_settings)
+    leave(main(demo_settings))

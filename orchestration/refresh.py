@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
-import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -16,6 +14,7 @@ from analysis_assets.published import read_published
 from orchestration.errors import USER_ERRORS, describe_bug
 from orchestration.operations import note_outcome, send_notice, time_limit
 from orchestration.settings import Settings
+from orchestration.terminal import leave
 from warehouse import current_version, restrict_new_files
 
 if TYPE_CHECKING:
@@ -167,18 +166,5 @@ def main(adapt: Callable[[Settings], Settings] | None = None) -> int:
     return 0
 
 
-def run_as_command(adapt: Callable[[Settings], Settings] | None = None) -> None:
-    """Run `main` as a command.
-
-    Exit functions run, but the interpreter is not taken down: at that point DuckDB's binding complains on the terminal
-    about objects that other libraries still hold.
-    """
-    status = main(adapt)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    atexit._run_exitfuncs()
-    os._exit(status)
-
-
 if __name__ == "__main__":
-    run_as_command()
+    leave(main())

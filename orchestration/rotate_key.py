@@ -14,6 +14,7 @@ from orchestration.extracts.rotation import rotate_key
 from orchestration.operations import RefreshLock
 from orchestration.refresh import refresh
 from orchestration.settings import Settings, SettingsError
+from orchestration.terminal import leave
 from warehouse.versions import prune
 
 
@@ -56,4 +57,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())
