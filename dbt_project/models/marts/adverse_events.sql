@@ -66,9 +66,9 @@ select
     patient_key,
     phase,
     term,
-    first(parent_term order by coalesce(grade, 0) desc, study_day, parent_term) as parent_term,
+    first(parent_term order by grade desc nulls last, study_day, parent_term) as parent_term,
     cast(max(grade) as integer) as worst_grade,
-    first(grading_scale order by coalesce(grade, 0) desc, study_day, grading_scale) as grading_scale,
+    first(grading_scale order by grade desc nulls last, study_day, grading_scale) as grading_scale,
     cast(min(study_day) as integer) as first_study_day,
     bool_and(without_transplant) as without_transplant,
     list_sort(list_distinct(flatten(list(evidence)))) as evidence

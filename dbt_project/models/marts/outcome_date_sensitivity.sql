@@ -30,6 +30,6 @@ select
     event_kind,
     cast(time_days as integer) as time_days,
     cast(greatest({{ days_between('origin_date_latest', 'ended_on_earliest') }}, 0) as integer) as shortest_days,
-    cast(greatest({{ days_between('origin_date_earliest', 'ended_on_latest') }}, 0) as integer) as longest_days,
+    cast({{ days_between('origin_date_earliest', 'ended_on_latest') }} as integer) as longest_days,
     evidence
 from imputed

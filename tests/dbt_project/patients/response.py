@@ -34,6 +34,7 @@ REMISSION: list[Case] = [
         "a remission on the last day of the window counts",
         lambda p: p.marrow(90, 1).follow_up(200),
         *_cr(90),
+        row(ASSESSED, within_window=True),
         row(BY_RULE, {"rule_set": "paper"}, response="CR", complete_remission=True, study_day=90),
     ),
     case(

@@ -45,6 +45,20 @@ CASES: list[Case] = [
         row("marts.patients", refractory=False),
     ),
     case(
+        "an infusion in a month moves every time",
+        lambda p: p.infusion("2017-03").follow_up("2017-04-15"),
+        time_to("OS", 31, "censored", date_imputed=True),
+        row(SENSITIVITY, {"endpoint": "OS"}, time_days=31, shortest_days=15, longest_days=45),
+        infused=False,
+    ),
+    case(
+        "an infusion in a year moves every time",
+        lambda p: p.infusion("2017").follow_up("2018-01-01"),
+        time_to("OS", 184, "censored", date_imputed=True),
+        row(SENSITIVITY, {"endpoint": "OS"}, time_days=184, shortest_days=1, longest_days=365),
+        infused=False,
+    ),
+    case(
         "a full date is not imputed",
         lambda p: p.died(50),
         time_to("OS", 50, "death", date_imputed=False),
