@@ -118,11 +118,18 @@ def gray_test(
     kept = np.flatnonzero((counts[EVENT] + counts[COMPETING]).sum(axis=1) > 0)
     if k < 2 or not kept.size:
         return ChiSquareTest(float("nan"), k - 1, float("nan"))
-    return _gray(at_risk[kept], counts[EVENT][kept], counts[COMPETING][kept], rho)
+    # Once everybody has had the event the terms are not defined; the variance then is no number, and so is the test.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        score, variance = _gray_score(at_risk[kept], counts[EVENT][kept], counts[COMPETING][kept], rho)
+    df = k - 1
+    core = variance[:df, :df]
+    if not np.all(np.isfinite(core)) or np.linalg.matrix_rank(core) < df:
+        return ChiSquareTest(float("nan"), df, float("nan"))
+    return ChiSquareTest.of(float(score[:df] @ np.linalg.solve(core, score[:df])), df)
 
 
-def _gray(at_risk: FloatArray, own: FloatArray, other: FloatArray, rho: float) -> ChiSquareTest:
-    """Gray's test from counts by event time and group, shape (times, groups) each.
+def _gray_score(at_risk: FloatArray, own: FloatArray, other: FloatArray, rho: float) -> tuple[FloatArray, FloatArray]:
+    """Score of each group and its covariance, from counts by event time and group, shape (times, groups) each.
 
     Notation of Gray 1988: h_k = r_k / S_k- scales the risk set of group k, R_k = h_k (1 - F_k-) estimates the size of
     its subdistribution risk set. The score of group k is a sum over groups j of integrals of a_kj = h_k (delta_kj -
@@ -131,31 +138,25 @@ def _gray(at_risk: FloatArray, own: FloatArray, other: FloatArray, rho: float) -
     present = at_risk > 0
     r = np.where(present, at_risk, 1.0)
     free_after = np.cumprod(np.where(present, (r - own - other) / r, 1.0), axis=0)
-    free = np.vstack((np.ones(at_risk.shape[1]), free_after[:-1]))
-    own_after = np.cumsum(np.where(present, free * own / r, 0.0), axis=0)
-    incidence = np.vstack((np.zeros(at_risk.shape[1]), own_after[:-1]))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        scaled = np.where(present, at_risk / free, 0.0)
+    free = _just_before(free_after, 1.0)
+    incidence = _just_before(np.cumsum(np.where(present, free * own / r, 0.0), axis=0), 0.0)
+    scaled = np.where(present, at_risk / free, 0.0)
     risk, deaths, scaled_total = scaled * (1 - incidence), own.sum(axis=1), scaled.sum(axis=1)
     step = deaths / scaled_total
     pooled_after = np.cumsum(step)
-    pooled = np.concatenate(([0.0], pooled_after[:-1]))
+    pooled = _just_before(pooled_after[:, None], 0.0)[:, 0]
     weight = (1 - pooled) ** rho
     expected = np.where(present, risk * (deaths / risk.sum(axis=1))[:, None], 0.0)
     score = (weight[:, None] * (own - expected)).sum(axis=0)
-    a = np.einsum("tk,kj->tkj", scaled, np.eye(len(score))) - np.einsum(
-        "tk,tj->tkj", scaled, scaled / scaled_total[:, None]
-    )
-    a *= weight[:, None, None]
+    between = np.einsum("tk,tj->tkj", scaled, scaled / scaled_total[:, None])
+    a = weight[:, None, None] * (np.einsum("tk,kj->tkj", scaled, np.eye(len(score))) - between)
     c = np.cumsum(a * (step / (1 - pooled))[:, None, None], axis=0)
-    # What an event of group j contributes to the variance of each score: its coefficient, split into the part known at
-    # the event and the part multiplied by the final c.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        survival_ratio = np.where(free_after > 0, (1 - pooled_after)[:, None] / free_after, 0.0)
-        tied = 1 - (deaths[:, None] - 1) / (scaled_total[:, None] * free - 1)
+    # What an event of group j adds to the variance: its coefficient in each score squared, the coefficient being a part
+    # known at the event and a part that multiplies the final c.
+    survival_ratio = np.where(free_after > 0, (1 - pooled_after)[:, None] / free_after, 0.0)
     own_level = 1 - survival_ratio
-    own_variance = np.where(deaths[:, None] > 1, tied, 1.0) * free * step[:, None] / r
-    own_variance = np.where(present & (deaths > 0)[:, None], own_variance, 0.0)
+    tied = np.where(deaths[:, None] > 1, 1 - (deaths[:, None] - 1) / (scaled_total[:, None] * free - 1), 1.0)
+    own_variance = np.where(present & (deaths > 0)[:, None], tied * free * step[:, None] / r, 0.0)
     other_variance = np.where((free_after > 0) & (other > 0), _shares(other, r) * free**2 * other / r**2, 0.0)
     own_part, other_part = a - own_level[:, None, :] * c, survival_ratio[:, None, :] * c
     v1 = np.einsum("tkj,tlj,tj->kl", own_part, own_part, own_variance)
@@ -164,11 +165,12 @@ def _gray(at_risk: FloatArray, own: FloatArray, other: FloatArray, rho: float) -
     v2 -= np.einsum("tkj,tj->kj", other_part, survival_ratio * other_variance)
     v3 = (own_level**2 * own_variance + survival_ratio**2 * other_variance).sum(axis=0)
     final = c[-1]
-    variance = v1 + (final * v3) @ final.T + final @ v2.T + v2 @ final.T
-    df = len(score) - 1
-    if np.linalg.matrix_rank(variance[:df, :df]) < df:
-        return ChiSquareTest(float("nan"), df, float("nan"))
-    return ChiSquareTest.of(float(score[:df] @ np.linalg.solve(variance[:df, :df], score[:df])), df)
+    return score, v1 + (final * v3) @ final.T + final @ v2.T + v2 @ final.T
+
+
+def _just_before(values: FloatArray, first: float) -> FloatArray:
+    """Left limits of step functions along the first axis, ``first`` before the first step."""
+    return np.vstack((np.full((1, values.shape[1]), first), values[:-1]))
 
 
 @dataclass(frozen=True)

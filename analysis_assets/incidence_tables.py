@@ -146,7 +146,10 @@ def _gray_columns(compared: _Compared) -> dict[str, object]:
     sample, kept = compared.sample, compared.kept
     test = gray_test(sample.time_days[kept], sample.cause[kept], compared.x.astype(int), sample.weight[kept])
     if not np.isfinite(test.statistic):
-        return {"df": test.df, "note": "no event while both levels were under observation"}
+        return {
+            "df": test.df,
+            "note": "not defined: both levels are not under observation together at any event, or all had it",
+        }
     return {"statistic": test.statistic, "df": test.df, "p_value": test.p_value}
 
 
