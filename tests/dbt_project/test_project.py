@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shutil
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,12 @@ def test_staging_reads_columns_as_ingestion_means_them(reference: BuiltCohort, f
         if types[column.lake_name] != expected.get(column.kind, "VARCHAR")
     }
     assert differing == {}
+
+
+def test_the_data_dictionary_is_current(manifest: Any) -> None:
+    pages = runpy.run_path(str(DBT_PROJECT.parent / "docs" / "make_data_dictionary.py"))
+    made = pages["dictionary"](manifest.writable_manifest().to_dict())
+    assert pages["PAGE"].read_text(encoding="utf-8") == made, "run `make dictionary`"
 
 
 def test_a_run_without_a_study_says_what_to_do(tmp_path: Path) -> None:
