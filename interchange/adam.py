@@ -1,0 +1,439 @@
+"""ADaM-style analysis datasets of the marts: ADSL, ADRS, ADTTE, ADAE.
+
+Names, labels and codes follow CDISC ADaM where it has one; a variable of our own keeps to its limits (name of 8, label
+of 40 characters). Two rules of the standard differ from the warehouse's: days relative to treatment have no day 0 (the
+infusion is day 1, the day before it day -1), and flags are Y and N. AVAL of ADTTE stays the warehouse's: ADT - STARTDT.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+from interchange.labelled_parquet import Dataset, Kind, Variable, write_dataset
+from interchange.marts import mart
+from interchange.naming import literal, study_identifier
+from study import Study
+
+ADAM_DATASETS = ("ADSL", "ADRS", "ADTTE", "ADAE")
+
+# CNSR: 0 is the endpoint's own event, every other code a kind of censoring, competing events among them.
+EVENT = 0
+CENSORED_AT_LAST_CONTACT = 1
+CENSORED_AT_TRANSPLANT = 2
+CENSORED_BY_DEATH = 3
+CENSORED_BY_RELAPSE = 4
+CENSORED_BY_TREATMENT_FAILURE = 5
+
+# Code, words for CNSDTDSC, and the event of marts.events that dates it.
+_CENSORINGS = (
+    (CENSORED_AT_LAST_CONTACT, "last contact", "last_contact"),
+    (CENSORED_AT_TRANSPLANT, "allogeneic HSCT", "allo_hsct"),
+    (CENSORED_BY_DEATH, "death", "death"),
+    (CENSORED_BY_RELAPSE, "relapse", "relapse"),
+    (CENSORED_BY_TREATMENT_FAILURE, "treatment failure", "treatment_failure"),
+)
+
+# Endpoint of marts.outcomes, PARAMCD (8 characters at most), PARAM.
+_TIME_PARAMETERS = (
+    ("EFS", "EFS", "Event-Free Survival (days)"),
+    ("OS", "OS", "Overall Survival (days)"),
+    ("RFS", "RFS", "Relapse-Free Survival from First CR (days)"),
+    ("DOR", "DOR", "Duration of Response (days)"),
+    ("TIME_TO_CR", "TTCR", "Time to Complete Remission (days)"),
+    ("TIME_TO_MRD_NEGATIVE", "TTMRDNEG", "Time to MRD-Negative Complete Remission (days)"),
+    ("RELAPSE", "RELAPSE", "Time to Relapse, Competing Risks (days)"),
+    ("NON_RELAPSE_MORTALITY", "NRM", "Non-Relapse Mortality, Competing Risks (days)"),
+    ("FOLLOW_UP", "FOLLOWUP", "Follow-Up, Event is Last Contact Alive (days)"),
+)
+
+_ENDS_AT_TRANSPLANT = ("EFS", "RFS", "DOR")  # the endpoints that hsct.censor_at_hsct speaks of
+
+# The column of each feed (extract contract) that dates its rows.
+_DATE_COLUMNS = {
+    "patients": "birth_date",
+    "diagnoses": "diagnosed_on",
+    "prior_therapies": "started_on",
+    "lab_results": "collected_at",
+    "vital_signs": "measured_at",
+    "marrow_assessments": "sampled_on",
+    "mrd_results": "sampled_on",
+    "extramedullary_assessments": "assessed_on",
+    "molecular_findings": "sampled_on",
+    "medications": "started_at",
+    "cart_infusions": "infused_at",
+    "adverse_events": "started_on",
+    "encounters": "admitted_at",
+    "procedures": "performed_on",
+    "follow_ups": "visited_on",
+}
+
+
+def write_adam(connection: duckdb.DuckDBPyConnection, study: Study, folder: Path) -> list[Path]:
+    """Write adsl, adrs, adtte and adae as Parquet with labelled columns; the same marts give the same bytes.
+
+    Args:
+        connection: a connection whose own database holds the schema `marts`; read-only is enough.
+        study: gives STUDYID and says whether a transplant ends follow-up.
+        folder: created where it does not exist; files of these names in it are replaced.
+
+    Returns:
+        Paths of the four files, in the order of `ADAM_DATASETS`.
+
+    Raises:
+        InterchangeError: a mart or one of its contract's columns is missing.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    datasets = (
+        _subjects(connection, study),
+        _responses(connection, study),
+        _times_to_event(connection, study),
+        _adverse_events(connection, study),
+    )
+    return [write_dataset(connection, dataset, folder) for dataset in datasets]
+
+
+def _flag(condition: str) -> str:
+    """SQL for Y, N, or missing where the condition is unknown."""
+    return f"case when {condition} then 'Y' when not ({condition}) then 'N' end"
+
+
+def _relative_day(study_day: str) -> str:
+    """SQL for the standard's day: no day 0, the first treatment is day 1."""
+    return f"case when {study_day} >= 0 then {study_day} + 1 else {study_day} end"
+
+
+def _infused(patient: str) -> str:
+    return f"{patient}.infusion_date is not null"
+
+
+def _treatment(patient: str) -> str:
+    return f"case when {_infused(patient)} then concat_ws(' ', {patient}.cart_target, 'CAR-T') end"
+
+
+def _identifiers(study: Study, patient: str) -> tuple[Variable, ...]:
+    return (
+        Variable("STUDYID", "Study Identifier", "text", literal(study_identifier(study))),
+        Variable("USUBJID", "Unique Subject Identifier", "text", f"{patient}.patient_key"),
+    )
+
+
+def _subject_columns(patient: str) -> tuple[Variable, ...]:
+    """The columns that every dataset repeats of its subject."""
+    return (
+        Variable("FASFL", "Full Analysis Set Population Flag", "text", _flag(f"{patient}.included")),
+        Variable("SAFFL", "Safety Population Flag", "text", _flag(_infused(patient))),
+        Variable("TRTSDT", "Date of First Exposure to Treatment", "date", f"{patient}.infusion_date"),
+    )
+
+
+def _source_columns(row: str, variable: str | None = None) -> tuple[Variable, ...]:
+    """Where a row comes from: the standard's SRC triple (feed, column and row), then file and extract."""
+    dates = " ".join(f"when {literal(feed)} then {literal(column)}" for feed, column in _DATE_COLUMNS.items())
+    return (
+        Variable("SRCDOM", "Source Data", "text", f"{row}.feed"),
+        Variable("SRCVAR", "Source Variable", "text", variable or f"case {row}.feed {dates} end"),
+        Variable("SRCSEQ", "Source Sequence Number", "whole", f'{row}."row"'),
+        Variable("SRCFILE", "Source File", "text", f"{row}.file"),
+        Variable("SRCEXTDT", "Date of Source Extract", "date", f'{row}."extract"'),
+    )
+
+
+def _subjects(connection: duckdb.DuckDBPyConnection, study: Study) -> Dataset:
+    """One row per subject known, the excluded ones too."""
+    flags: tuple[tuple[str, str, str], ...] = (
+        ("RESPEVFL", "Response Evaluable Flag", "response_evaluable"),
+        ("REFRFL", "Refractory Disease Flag", "refractory"),
+        ("RELAPFL", "Relapsed Disease Flag", "relapsed"),
+        ("EMDBLFL", "Extramedullary Disease at Baseline Flag", "extramedullary_disease"),
+        ("CNSBLFL", "CNS Leukaemia at Baseline Flag", "cns_leukemia"),
+        ("BCRABLFL", "BCR/ABL1 Flag", "bcr_abl1"),
+        ("OTHFUSFL", "Other Fusion Gene Flag", "other_fusion_gene"),
+        ("SH2B3FL", "SH2B3 Mutation Flag", "sh2b3"),
+        ("PAX5FL", "PAX5 Mutation Flag", "pax5"),
+        ("OTHMUTFL", "Other Mutation Flag", "other_mutation"),
+        ("PRHSCTFL", "HSCT before Infusion Flag", "hsct_before_infusion"),
+        ("FLUCYFL", "Fludarabine and Cyclophosphamide Flag", "flu_cy"),
+        ("CRFL", "Complete Remission within Window Flag", "complete_remission"),
+        ("MRDNEGFL", "MRD-Negative Complete Remission Flag", "mrd_negative"),
+        ("HSCTBRFL", "Bridged to HSCT Flag", "bridged_to_hsct"),
+        ("SEVCRSFL", "Severe Cytokine Release Syndrome Flag", "severe_crs"),
+        ("NEUROFL", "Neurotoxicity Flag", "neurotoxicity"),
+        ("INFECTFL", "Infection Flag", "infection"),
+        ("ICUFL", "Intensive Care Flag", "icu_admission"),
+        ("STEROIFL", "Glucocorticoids against CRS Flag", "glucocorticoids"),
+        ("TOCILIFL", "Tocilizumab against CRS Flag", "tocilizumab"),
+    )
+    values: tuple[tuple[str, str, Kind, str], ...] = (
+        ("PRCHEMON", "Number of Prior Chemotherapies", "whole", "prior_chemotherapies"),
+        ("BMBLASBL", "Bone Marrow Blasts at Baseline (%)", "number", "marrow_blast_percent"),
+        ("WBCBL", "Leukocytes at Baseline (10^9/L)", "number", "wbc"),
+        ("FUSGENE", "Fusion Genes", "text", "fusion_gene"),
+        ("LDREGIM", "Lymphodepletion Regimen", "text", "lymphodepletion_regimen"),
+        ("CARTTGT", "Antigens of the Product", "text", "cart_target"),
+        ("CELLSKG", "Cells per kg, First Course", "number", "cells_per_kg"),
+        ("CRDT", "Date of First Complete Remission", "date", "complete_remission_date"),
+        ("MRDNEGDT", "Date of MRD-Negative CR", "date", "mrd_negative_date"),
+        ("BESTRESP", "Best Response", "text", "best_response"),
+        ("HSCTDT", "Date of First HSCT after Infusion", "date", "hsct_date"),
+        ("SUBSTHER", "Therapy after First Infusion", "text", "subsequent_therapy"),
+        ("CRSGR", "Worst CRS Grade", "whole", "crs_grade"),
+        ("HEMTOXGR", "Worst Haematologic Toxicity Grade", "whole", "hematologic_toxicity_grade"),
+        ("LSTALVDT", "Date Last Known Alive", "date", "last_contact_date"),
+        ("DTHDT", "Date of Death", "date", "death_date"),
+    )
+    imputed = "case patients.infusion_date_precision when 'month' then 'D' when 'year' then 'M' end"
+    variables = (
+        *_identifiers(study, "patients"),
+        Variable("SUBJID", "Subject Identifier for the Study", "text", "patients.patient_key"),
+        Variable("AGE", "Age", "whole", "patients.age_years"),
+        Variable("AGEU", "Age Units", "text", "case when patients.age_years is not null then 'YEARS' end"),
+        Variable("SEX", "Sex", "text", "coalesce(patients.sex, 'U')"),
+        *_subject_columns("patients"),
+        Variable("TRTSDTF", "Date of First Exposure Imput. Flag", "text", imputed),
+        Variable("EXCLREAS", "Reason for Exclusion from Full Analysis", "text", "patients.exclusion_reason"),
+        Variable("TRT01P", "Planned Treatment for Period 01", "text", _treatment("patients")),
+        Variable("TRT01A", "Actual Treatment for Period 01", "text", _treatment("patients")),
+        *(Variable(name, label, kind, f"patients.{column}") for name, label, kind, column in values),
+        Variable("DTHFL", "Subject Death Flag", "text", "case when patients.death_date is not null then 'Y' end"),
+        Variable("DTHCAUS", "Cause of Death", "text", "deaths.cause"),
+        *(Variable(name, label, "text", _flag(f"patients.{column}")) for name, label, column in flags),
+    )
+    source = f"""
+        from {mart(connection, "patients")} as patients
+        left join (
+            select patient_key, first(detail order by event_date, source_extract, source_file, source_row) as cause
+            from {mart(connection, "events")}
+            where event_type = 'death'
+            group by patient_key
+        ) as deaths on patients.patient_key = deaths.patient_key"""  # noqa: S608
+    return Dataset("ADSL", "Subject-Level Analysis Dataset", variables, source, ("USUBJID",))
+
+
+def _evidence_of(feed: str) -> str:
+    return f"list_filter(evidence, lambda source: source.feed = {literal(feed)})[1]"
+
+
+def _deciding_evidence() -> str:
+    """The marrow's row where there is one, else the extramedullary finding's, else the first."""
+    return f"coalesce({_evidence_of('marrow_assessments')}, {_evidence_of('extramedullary_assessments')}, evidence[1])"
+
+
+def _assessment_rows(assessments: str) -> str:
+    """One row per assessment date and finding that was made."""
+    number, code = "cast(null as double)", "cast(null as varchar)"
+    parameters = (
+        (1, "OVRLRESP", "Overall Response by Assessment", number, "response", _deciding_evidence()),
+        (2, "BMBLAST", "Bone Marrow Blasts (%)", "marrow_blast_percent", code, _evidence_of("marrow_assessments")),
+        (3, "CBLAST", "Circulating Blasts (%)", "circulating_blast_percent", _flag("circulating_blasts"),
+         _evidence_of("lab_results")),
+        (4, "EMD", "Extramedullary Disease", number, _flag("extramedullary_disease"),
+         _evidence_of("extramedullary_assessments")),
+        (5, "MRD", "Minimal Residual Disease", number, "mrd_status", _evidence_of("mrd_results")),
+    )  # fmt: skip
+    return " union all ".join(
+        f"""
+        select
+            patient_key, {order} as paramn, {literal(paramcd)} as paramcd, {literal(param)} as param,
+            cast({value} as double) as aval, {text} as avalc, assessed_on as adt, study_day,
+            rule_set, within_window as for_analysis, marrow_assumed, blood_assumed, extramedullary_assumed,
+            {source} as source
+        from {assessments}
+        where coalesce(cast({value} as varchar), {text}) is not null"""  # noqa: S608
+        for order, paramcd, param, value, text, source in parameters
+    )
+
+
+def _rule_rows(by_rule: str) -> str:
+    """Best response and complete remission of each subject under each rule set."""
+    code = "case rule_set when 'cibmtr' then 'CIBMT' else upper(left(rule_set, 5)) end"
+    parameters = (
+        (6, "BOR", "Best Overall Response within Window", "cast(null as double)", "response"),
+        (7, "CR", "Complete Remission within Window", "cast(complete_remission as integer)",
+         _flag("complete_remission")),
+    )  # fmt: skip
+    return " union all ".join(
+        f"""
+        select
+            patient_key, {order} as paramn, {literal(prefix)} || {code} as paramcd,
+            {literal(param)} || ' (' || rule_set || ' rules)' as param,
+            cast({value} as double) as aval, {text} as avalc, complete_remission_date as adt, study_day,
+            rule_set, chosen as for_analysis, cast(null as boolean), cast(null as boolean), cast(null as boolean),
+            {_deciding_evidence()} as source
+        from {by_rule}"""  # noqa: S608
+        for order, prefix, param, value, text in parameters
+    )
+
+
+def _responses(connection: duckdb.DuckDBPyConnection, study: Study) -> Dataset:
+    """One row per subject, parameter and assessment date; under a rule set one per subject and rule set."""
+    variables = (
+        *_identifiers(study, "patients"),
+        *_subject_columns("patients"),
+        Variable("TRTA", "Actual Treatment", "text", _treatment("patients")),
+        Variable("ASEQ", "Analysis Sequence Number", "whole", """row_number() over (
+            partition by results.patient_key order by results.paramn, results.paramcd, results.adt nulls last)"""),
+        Variable("PARAMCD", "Parameter Code", "text", "results.paramcd"),
+        Variable("PARAM", "Parameter", "text", "results.param"),
+        Variable("PARAMN", "Parameter (N)", "whole", "results.paramn"),
+        Variable("AVAL", "Analysis Value", "number", "results.aval"),
+        Variable("AVALC", "Analysis Value (C)", "text", "results.avalc"),
+        Variable("ADT", "Analysis Date", "date", "results.adt"),
+        Variable("ADY", "Analysis Relative Day", "whole", _relative_day("results.study_day")),
+        Variable("ANL01FL", "Analysis Flag 01", "text", "case when results.for_analysis then 'Y' end"),
+        Variable("RULESET", "Response Rule Set", "text", "results.rule_set"),
+        Variable("BMASUMFL", "Marrow Part Assumed to Be Met Flag", "text", _flag("results.marrow_assumed")),
+        Variable("PBASUMFL", "Blood Part Assumed to Be Met Flag", "text", _flag("results.blood_assumed")),
+        Variable("EMASUMFL", "Extramedullary Part Assumed Met Flag", "text", _flag("results.extramedullary_assumed")),
+        *_source_columns("results.source"),
+    )  # fmt: skip
+    source = f"""
+        from (
+            {_assessment_rows(mart(connection, "response_assessments"))}
+            union all
+            {_rule_rows(mart(connection, "response_by_rule"))}
+        ) as results
+        inner join {mart(connection, "patients")} as patients on results.patient_key = patients.patient_key"""
+    return Dataset("ADRS", "Response Analysis Dataset", variables, source, ("USUBJID", "ASEQ"))
+
+
+def _censoring_code(study: Study) -> str:
+    """SQL for CNSR. A death that lies at or before the end of an endpoint without event is what ended it."""
+    at_transplant = ""
+    if study.hsct.censor_at_hsct:
+        endpoints = ", ".join(literal(endpoint) for endpoint in _ENDS_AT_TRANSPLANT)
+        at_transplant = f"""when outcomes.event_kind = 'censored' and outcomes.endpoint in ({endpoints})
+            and patients.hsct_date <= outcomes.event_date then {CENSORED_AT_TRANSPLANT}"""
+    return f"""case
+        when outcomes.event then {EVENT}
+        {at_transplant}
+        when outcomes.event_kind = 'relapse' then {CENSORED_BY_RELAPSE}
+        when outcomes.event_kind = 'treatment_failure' then {CENSORED_BY_TREATMENT_FAILURE}
+        when outcomes.event_kind = 'death' or patients.death_date <= outcomes.event_date then {CENSORED_BY_DEATH}
+        else {CENSORED_AT_LAST_CONTACT}
+    end"""
+
+
+def _times_to_event(connection: duckdb.DuckDBPyConnection, study: Study) -> Dataset:
+    """One row per included subject and time-to-event endpoint."""
+    names = ", ".join(
+        f"({literal(endpoint)}, {literal(paramcd)}, {literal(param)}, {order})"
+        for order, (endpoint, paramcd, param) in enumerate(_TIME_PARAMETERS, start=1)
+    )
+    ends = " ".join(f"when {code} then {literal(event)}" for code, _, event in _CENSORINGS)
+    words = " ".join(f"when {code} then {literal(text)}" for code, text, _ in _CENSORINGS)
+    dates = " ".join(f"when {literal(feed)} then {literal(column)}" for feed, column in _DATE_COLUMNS.items())
+    source_variable = f"""case
+        when times.source.feed = 'follow_ups' and times.ending = 'death' then 'death_on'
+        when times.source.feed = 'follow_ups' and times.ending = 'relapse' then 'relapse_on'
+        else case times.source.feed {dates} end
+    end"""
+    variables = (
+        *_identifiers(study, "patients"),
+        *_subject_columns("patients"),
+        Variable("TRTA", "Actual Treatment", "text", _treatment("patients")),
+        Variable("PARAMCD", "Parameter Code", "text", "times.paramcd"),
+        Variable("PARAM", "Parameter", "text", "times.param"),
+        Variable("PARAMN", "Parameter (N)", "whole", "times.paramn"),
+        Variable("AVAL", "Analysis Value", "number", "times.time_days"),
+        Variable("AVALU", "Analysis Value Unit", "text", "'DAYS'"),
+        Variable("AVALMO", "Analysis Value in Months", "number", "times.time_months"),
+        Variable("CNSR", "Censor", "whole", "times.cnsr"),
+        Variable("EVNTDESC", "Event or Censoring Description", "text",
+                 "coalesce(times.reason, replace(times.event_kind, '_', ' '))"),
+        Variable("CNSDTDSC", "Censor Date Description", "text", f"case times.cnsr {words} end"),
+        Variable("STARTDT", "Time-to-Event Origin Date for Subject", "date", "times.event_date - times.time_days"),
+        Variable("ADT", "Analysis Date", "date", "times.event_date"),
+        Variable("ADY", "Analysis Relative Day", "whole",
+                 _relative_day("date_diff('day', patients.infusion_date, times.event_date)")),
+        Variable("DTIMPFL", "Origin or Analysis Date Imputed Flag", "text", _flag("times.date_imputed")),
+        *_source_columns("times.source", source_variable),
+        Variable("SRCCNT", "Number of Source Rows", "whole", "times.source_rows"),
+    )  # fmt: skip
+    source = f"""
+        from (
+            with endings as (
+                select
+                    outcomes.*,
+                    names.paramcd, names.param, names.paramn,
+                    {_censoring_code(study)} as cnsr,
+                    case cnsr when {EVENT} then outcomes.event_kind {ends} end as ending
+                from {mart(connection, "outcomes")} as outcomes
+                inner join {mart(connection, "patients")} as patients on outcomes.patient_key = patients.patient_key
+                inner join (values {names}) as names (endpoint, paramcd, param, paramn)
+                    on outcomes.endpoint = names.endpoint
+                where outcomes.kind = 'time_to_event'
+            ),
+
+            -- The row of the extract that dates the ending: of the rows of that event up to the day, one that is
+            -- part of the outcome's evidence before any other, then the latest.
+            dated as (
+                select
+                    endings.patient_key,
+                    endings.endpoint,
+                    first(
+                        struct_pack(
+                            feed := happened.source_feed, "extract" := happened.source_extract,
+                            file := happened.source_file, "row" := happened.source_row
+                        )
+                        order by
+                            list_contains(
+                                endings.evidence,
+                                struct_pack(
+                                    feed := happened.source_feed, "extract" := happened.source_extract,
+                                    file := happened.source_file, "row" := happened.source_row
+                                )
+                            ) desc,
+                            happened.event_date desc,
+                            happened.source_feed, happened.source_extract, happened.source_file, happened.source_row
+                    ) as source
+                from endings
+                inner join {mart(connection, "events")} as happened
+                    on
+                        endings.patient_key = happened.patient_key
+                        and endings.ending = happened.event_type
+                        and happened.event_date <= endings.event_date
+                group by endings.patient_key, endings.endpoint
+            )
+
+            select
+                endings.* exclude (evidence),
+                coalesce(dated.source, endings.evidence[-1]) as source,
+                len(endings.evidence) as source_rows
+            from endings
+            left join dated on endings.patient_key = dated.patient_key and endings.endpoint = dated.endpoint
+        ) as times
+        inner join {mart(connection, "patients")} as patients on times.patient_key = patients.patient_key"""  # noqa: S608
+    return Dataset("ADTTE", "Time-to-Event Analysis Dataset", variables, source, ("USUBJID", "PARAMN"))
+
+
+def _adverse_events(connection: duckdb.DuckDBPyConnection, study: Study) -> Dataset:
+    """One row per subject, phase and term, at its worst grade. An undated event counts as treatment-emergent."""
+    phase = "case events.phase when 'cart' then 'After CAR-T infusion' when 'hsct' then 'After HSCT' end"
+    variables = (
+        *_identifiers(study, "patients"),
+        *_subject_columns("patients"),
+        Variable("TRTA", "Actual Treatment", "text", _treatment("patients")),
+        Variable("AESEQ", "Sequence Number", "whole",
+                 "row_number() over (partition by events.patient_key order by events.phase, events.term)"),
+        Variable("AETERM", "Reported Term for the Adverse Event", "text", "events.term"),
+        Variable("AEPARENT", "Event That This Is a Symptom of", "text", "events.parent_term"),
+        Variable("AEPHASE", "Treatment Phase of the Adverse Event", "text", "events.phase"),
+        Variable("APHASE", "Phase", "text", phase),
+        Variable("AETOXGR", "Standard Toxicity Grade", "text", "events.worst_grade"),
+        Variable("ATOXGRN", "Analysis Toxicity Grade (N)", "whole", "events.worst_grade"),
+        Variable("AESCALE", "Grading Scale", "text", "events.grading_scale"),
+        Variable("AESDTH", "Results in Death", "text", _flag("events.worst_grade = 5")),
+        Variable("ASTDT", "Analysis Start Date", "date", "patients.infusion_date + events.first_study_day"),
+        Variable("ASTDY", "Analysis Start Relative Day", "whole", _relative_day("events.first_study_day")),
+        Variable("TRTEMFL", "Treatment Emergent Analysis Flag", "text",
+                 f"case when {_infused('patients')} and coalesce(events.first_study_day, 0) >= 0 then 'Y' end"),
+        Variable("NOHSCTFL", "Phase after HSCT without HSCT Flag", "text", _flag("events.without_transplant")),
+        *_source_columns("events.evidence[1]"),
+        Variable("SRCCNT", "Number of Source Rows", "whole", "len(events.evidence)"),
+    )  # fmt: skip
+    source = f"""
+        from {mart(connection, "adverse_events")} as events
+        inner join {mart(connection, "patients")} as patients on events.patient_key = patients.patient_key"""
+    return Dataset("ADAE", "Adverse Events Analysis Dataset", variables, source, ("USUBJID", "AESEQ"))
