@@ -87,7 +87,15 @@ def test_unknown_source_profile(tmp_path: Path) -> None:
             ["patients.csv"],
         ),
     ],
-    ids=["required feed missing", "key column missing", "no patient", "0 bytes", "truncated gzip", "not Parquet", "manifest differs"],
+    ids=[
+        "required feed missing",
+        "key column missing",
+        "no patient",
+        "0 bytes",
+        "truncated gzip",
+        "not Parquet",
+        "manifest differs",
+    ],
 )
 def test_extract_that_cannot_be_used(tmp_path: Path, files: dict[str, str | bytes], expected: list[str]) -> None:
     night = run_refresh(tmp_path / "home", small_extract(tmp_path / "extracts", **files))
