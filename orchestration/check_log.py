@@ -28,12 +28,15 @@ CHECK_RESULTS_COLUMNS = (
 
 @dataclass(frozen=True)
 class LoggedCheck:
-    """One row of quality.check_results. `status`: passed, failed, error (the check itself broke) or not_applicable."""
+    """One row of quality.check_results.
+
+    `status`: passed, failed, error (the check itself broke) or not_applicable (nothing to judge: `passed` is NULL).
+    """
 
     suite: str
     check: str
     severity: str
-    passed: bool
+    passed: bool | None
     failing_rows: int | None
     status: str
     table_name: str | None
@@ -50,7 +53,7 @@ def record_results(home: WarehouseHome, suite: str, results: Sequence[CheckResul
             suite=result.suite,
             check=result.check,
             severity=result.severity,
-            passed=result.status == "passed",
+            passed=result.passed,
             failing_rows=result.failing_rows,
             status=result.status,
             table_name=result.table,
@@ -96,7 +99,7 @@ def _dbt_row(result: Mapping[str, Any], node: Mapping[str, Any]) -> LoggedCheck:
         suite="dbt",
         check=node["name"],
         severity=str(node["config"].get("severity", "error")).lower(),
-        passed=status == "passed",
+        passed=None if status == "not_applicable" else status == "passed",
         failing_rows=result.get("failures"),
         status=status,
         table_name=attached.split(".")[-1] if attached else None,

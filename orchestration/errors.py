@@ -6,13 +6,22 @@ import traceback
 from pathlib import Path
 
 from analysis_assets.published import PublishedFiguresError
+from expectations.errors import ExpectationsError
 from orchestration.extracts import ExtractError
 from orchestration.manifest import ManifestError
 from orchestration.settings import SettingsError
 from study import StudyError
 from warehouse import WarehouseError
 
-USER_ERRORS = (ExtractError, StudyError, SettingsError, WarehouseError, ManifestError, PublishedFiguresError)
+USER_ERRORS = (
+    ExtractError,
+    StudyError,
+    SettingsError,
+    WarehouseError,
+    ManifestError,
+    PublishedFiguresError,
+    ExpectationsError,
+)
 
 
 def describe_bug(error: BaseException) -> str:

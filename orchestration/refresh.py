@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 REFUSED = 2  # exit status: nothing was started
 FAILED = 1  # exit status: a step failed; the last published warehouse is untouched
-_OWN_ERRORS = {"TimeLimitError", *(error.__name__ for error in USER_ERRORS)}
+_OWN_ERRORS = {"TimeLimitError", "OperationsError", *(error.__name__ for error in USER_ERRORS)}
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def _why(result: ExecuteInProcessResult) -> str:
         return "Checks of error severity failed, so nothing was published:\n  " + "\n  ".join(lines)
     failures = [event for event in result.all_events if event.is_step_failure]
     if not failures:
-        return "The run failed before its first step; see the Dagster UI."
+        return _why_not_begun(result)
     data = failures[0].step_failure_data
     if data.user_failure_data and data.user_failure_data.description:
         return str(data.user_failure_data.description)
@@ -139,6 +139,17 @@ def _why(result: ExecuteInProcessResult) -> str:
     text = cause.message.strip() if cause else ""
     own_words = text.partition(": ")[2] if cause and cause.cls_name in _OWN_ERRORS else ""
     return own_words or f"Step {failures[0].step_key} failed: {text}"
+
+
+def _why_not_begun(result: ExecuteInProcessResult) -> str:
+    """The shared resource could not be had: most often another process holds the home's lock."""
+    for event in result.all_events:
+        error = getattr(event.event_specific_data, "error", None)
+        if event.event_type_value == "RESOURCE_INIT_FAILURE" and error is not None:
+            while error.cause is not None:
+                error = error.cause
+            return str(error.message.partition(": ")[2].strip() or error.message)
+    return "The run failed before its first step; see the Dagster UI."
 
 
 def main(adapt: Callable[[Settings], Settings] | None = None) -> int:
