@@ -137,9 +137,10 @@ def _gray_score(at_risk: FloatArray, own: FloatArray, other: FloatArray, rho: fl
     """
     present = at_risk > 0
     r = np.where(present, at_risk, 1.0)
-    free_after = np.cumprod(np.where(present, (r - own - other) / r, 1.0), axis=0)
+    free_after = np.asarray(np.cumprod(np.where(present, (r - own - other) / r, 1.0), axis=0), dtype=float)
     free = _just_before(free_after, 1.0)
-    incidence = _just_before(np.cumsum(np.where(present, free * own / r, 0.0), axis=0), 0.0)
+    own_after = np.asarray(np.cumsum(np.where(present, free * own / r, 0.0), axis=0), dtype=float)
+    incidence = _just_before(own_after, 0.0)
     scaled = np.where(present, at_risk / free, 0.0)
     risk, deaths, scaled_total = scaled * (1 - incidence), own.sum(axis=1), scaled.sum(axis=1)
     step = deaths / scaled_total

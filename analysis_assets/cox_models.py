@@ -18,14 +18,7 @@ from analysis_assets.selection_steps import Selected, selected_cox
 from analysis_assets.separation import Separation, cox_separation
 from analysis_assets.shared_samples import shared_samples
 from analysis_assets.time_dependent import LANDMARK_DAYS, counting_process, landmark
-from analysis_assets.warnings_of_models import (
-    IMMORTAL_TIME,
-    IMMORTAL_TIME_TEXT,
-    LOW_EVENTS,
-    SEPARATION,
-    low_events_text,
-    too_few_events,
-)
+from analysis_assets.warnings_of_models import term_columns, warning_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,14 +113,16 @@ def _univariate_row(inputs: Inputs, endpoint: str, covariate: Covariate, rules: 
     return next(_fitted_rows(head, sample, [covariate], rules))
 
 
-def _multivariate(selected: Selected, endpoint: str, rules: Convention) -> Iterator[Row]:
-    if not selected.chosen or selected.cox is None:
+def _multivariate(selected: Selected[CoxSample], endpoint: str, rules: Convention) -> Iterator[Row]:
+    if not selected.chosen or selected.sample is None:
         return
     head = {"endpoint": endpoint, "model": MULTIVARIATE, "ties": rules.ties}
-    yield from _fitted_rows(head, selected.cox, selected.chosen, rules, candidates=len(selected.candidates))
+    yield from _fitted_rows(head, selected.sample, selected.chosen, rules, candidates=len(selected.candidates))
 
 
-def _multivariate_time_dependent(inputs: Inputs, selected: Selected, endpoint: str, rules: Convention) -> Iterator[Row]:
+def _multivariate_time_dependent(
+    inputs: Inputs, selected: Selected[CoxSample], endpoint: str, rules: Convention
+) -> Iterator[Row]:
     late = next((covariate for covariate in selected.chosen if covariate.after_time_zero), None)
     others = [covariate for covariate in selected.chosen if covariate is not late]
     if late is None or not others:
@@ -137,7 +132,7 @@ def _multivariate_time_dependent(inputs: Inputs, selected: Selected, endpoint: s
     try:
         times = complete_switch_times(inputs.counting_process(endpoint, late.name, [other.name for other in others]))
     except NotComputableError as error:
-        yield from ({**head, **_term(covariate), "note": str(error)} for covariate in covariates)
+        yield from ({**head, **term_columns(covariate), "note": str(error)} for covariate in covariates)
         return
     note = f"{late.name}: {CHANGES_ON_ITS_DAY}"
     candidates = len(selected.candidates)
@@ -172,9 +167,7 @@ def _head(endpoint: str, model: str, covariate: Covariate, rules: Convention) ->
     return {
         "endpoint": endpoint,
         "model": model,
-        "term": covariate.name,
-        "contrast": covariate.contrast,
-        "term_label": covariate.label,
+        **term_columns(covariate),
         "ties": rules.ties,
     }
 
@@ -198,30 +191,18 @@ def _fitted_rows(
         fit, separation = fit_model(sample, covariates, rules)
     except NotComputableError as error:
         for covariate in covariates:
-            yield {**head, **_term(covariate), **counts, "note": "; ".join(filter(None, (str(error), note)))}
+            yield {**head, **term_columns(covariate), **counts, "note": "; ".join(filter(None, (str(error), note)))}
         return
     per_variable = sample.n_events / max(candidates, len(covariates))
     for column, covariate in enumerate(covariates):
-        warned: dict[str, str] = {}
-        if separation.separated:
-            warned[SEPARATION] = _separation_text(covariate, int(separation.directions[column]))
-        if too_few_events(per_variable):
-            warned[LOW_EVENTS] = low_events_text(per_variable, candidates)
-        if covariate.after_time_zero and covariate.name not in dated:
-            warned[IMMORTAL_TIME] = IMMORTAL_TIME_TEXT
+        separated = _separation_text(covariate, int(separation.directions[column])) if separation.separated else ""
         yield {
             **head,
-            **_term(covariate),
+            **term_columns(covariate),
             **counts,
             **_figures(fit, column),
-            "events_per_variable": per_variable,
-            "warning": ", ".join(warned) or None,
-            "note": "; ".join(filter(None, (note, *warned.values()))) or None,
+            **warning_columns(covariate, per_variable, candidates, separated=separated, dated=dated, note=note),
         }
-
-
-def _term(covariate: Covariate) -> dict[str, object]:
-    return {"term": covariate.name, "contrast": covariate.contrast, "term_label": covariate.label}
 
 
 def _figures(fit: CoxFit, column: int) -> dict[str, object]:

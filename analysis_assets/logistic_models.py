@@ -17,14 +17,7 @@ from analysis_assets.samples import logistic_sample, require_contrast, require_o
 from analysis_assets.selection_steps import Selected, selected_logistic
 from analysis_assets.separation import logistic_separation
 from analysis_assets.shared_samples import shared_samples
-from analysis_assets.warnings_of_models import (
-    IMMORTAL_TIME,
-    IMMORTAL_TIME_TEXT,
-    LOW_EVENTS,
-    SEPARATION,
-    low_events_text,
-    too_few_events,
-)
+from analysis_assets.warnings_of_models import term_columns, warning_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,18 +85,14 @@ def _univariate_row(inputs: Inputs, outcome: str, covariate: Covariate) -> dict[
     try:
         sample = logistic_sample(inputs.binary(outcome, [covariate.name]), [covariate.name])
     except NotComputableError as error:
-        return {**head, **_term(covariate), "note": str(error)}
+        return {**head, **term_columns(covariate), "note": str(error)}
     return next(_fitted_rows(head, sample, [covariate]))
 
 
-def _multivariate(selected: Selected, outcome: str) -> Iterator[Row]:
-    if selected.chosen and selected.logistic is not None:
+def _multivariate(selected: Selected[LogisticSample], outcome: str) -> Iterator[Row]:
+    if selected.chosen and selected.sample is not None:
         head = {"outcome": outcome, "model": MULTIVARIATE}
-        yield from _fitted_rows(head, selected.logistic, selected.chosen, candidates=len(selected.candidates))
-
-
-def _term(covariate: Covariate) -> dict[str, object]:
-    return {"term": covariate.name, "contrast": covariate.contrast, "term_label": covariate.label}
+        yield from _fitted_rows(head, selected.sample, selected.chosen, candidates=len(selected.candidates))
 
 
 def _fitted_rows(
@@ -120,29 +109,23 @@ def _fitted_rows(
             name = covariates[int(np.argmax(separation.redundant))].name
             raise NotComputableError(f"{name} is a combination of other covariates of the model")
     except NotComputableError as error:
-        yield from ({**head, **_term(covariate), **counts, "note": str(error)} for covariate in covariates)
+        yield from ({**head, **term_columns(covariate), **counts, "note": str(error)} for covariate in covariates)
         return
     fit = fit_logistic_firth(sample) if separation.separated else fit_logistic(sample)
     spss = fit_logistic(sample, newton_limit=SPSS_NEWTON_LIMIT) if separation.separated else None
     rarer = min(sample.n_events, sample.n - sample.n_events)
     per_variable = rarer / max(candidates, len(covariates))
     for column, covariate in enumerate(covariates):
-        warned: dict[str, str] = {}
-        if spss is not None:
-            warned[SEPARATION] = _separation_text(covariate, int(separation.directions[column]), spss, column + 1)
-        if too_few_events(per_variable):
-            warned[LOW_EVENTS] = low_events_text(per_variable, candidates)
-        if covariate.after_time_zero:
-            warned[IMMORTAL_TIME] = IMMORTAL_TIME_TEXT
+        position = column + 1
+        direction = int(separation.directions[column])
+        separated = "" if spss is None else _separation_text(covariate, direction, spss, position)
         yield {
             **head,
-            **_term(covariate),
+            **term_columns(covariate),
             **counts,
-            **_figures(fit, column + 1),
-            **({} if spss is None else _spss_figures(spss, column + 1)),
-            "events_per_variable": per_variable,
-            "warning": ", ".join(warned) or None,
-            "note": "; ".join(warned.values()) or None,
+            **_figures(fit, position),
+            **({} if spss is None else _spss_figures(spss, position)),
+            **warning_columns(covariate, per_variable, candidates, separated=separated),
         }
 
 

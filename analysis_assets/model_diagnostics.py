@@ -85,8 +85,8 @@ def _cox_rows(inputs: Inputs, study: Study, endpoint: str, rules: Convention) ->
         yield from rows
     selected = selected_cox(inputs, study, endpoint)
     head = {"outcome": endpoint, "model_family": COX, "model": MULTIVARIATE}
-    if selected.chosen and selected.cox is not None:
-        yield from _cox_model_rows(head, selected.cox, selected.chosen, rules, candidates=len(selected.candidates))
+    if selected.chosen and selected.sample is not None:
+        yield from _cox_model_rows(head, selected.sample, selected.chosen, rules, candidates=len(selected.candidates))
 
 
 def _cox_model_rows(
@@ -135,9 +135,9 @@ def _logistic_rows(inputs: Inputs, study: Study, outcome: str) -> Iterator[Row]:
             continue
         yield from _logistic_model_rows(head, sample, [covariate], candidates=0)
     selected = selected_logistic(inputs, study, outcome)
-    if selected.chosen and selected.logistic is not None:
+    if selected.chosen and selected.sample is not None:
         head = {"outcome": outcome, "model_family": LOGISTIC, "model": MULTIVARIATE}
-        yield from _logistic_model_rows(head, selected.logistic, selected.chosen, candidates=len(selected.candidates))
+        yield from _logistic_model_rows(head, selected.sample, selected.chosen, candidates=len(selected.candidates))
 
 
 def _logistic_model_rows(

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from analysis_assets.conventions import convention
 from analysis_assets.cox import CoxSample
 from analysis_assets.frames import Kind, Row, table
 from analysis_assets.logistic import LogisticSample
-from analysis_assets.protocols import Covariate, Inputs, NotComputableError
+from analysis_assets.protocols import Binary, Covariate, Inputs, NotComputableError, TimeToEvent
 from analysis_assets.samples import cox_sample, logistic_sample, require_outcome, usable_candidates
 from analysis_assets.selection import CoxFamily, Family, LogisticFamily, Selection, Step, forward_conditional
 from analysis_assets.shared_samples import shared_samples
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from study import Study
+    from study.models import CoxModels, LogisticModels
+
+Sample = TypeVar("Sample", CoxSample, LogisticSample)
+Source = TypeVar("Source", TimeToEvent, Binary)
 
 SELECTION_COLUMNS: Final[Mapping[str, Kind]] = MappingProxyType(
     {
@@ -49,17 +53,14 @@ TESTS: Final[Mapping[str, str]] = MappingProxyType(
 
 
 @dataclass(frozen=True)
-class Selected:
+class Selected(Generic[Sample]):
     """A selection over one outcome.
 
     Attributes:
         candidates: Covariates that could enter.
         chosen: Covariates of the final model, in order of entry.
         selection: The steps, None when nothing could be selected from.
-        cox: Complete cases over all candidates, with the chosen covariates (Cox regression).
-        logistic: The same for logistic regression.
-        n: Complete cases.
-        n_events: Events among them.
+        sample: Complete cases over all candidates, with the chosen covariates; None when there are none.
         n_incomplete: Patients left out because a candidate is not known.
         remarks: Why candidates were left out, or why there is no selection.
     """
@@ -67,77 +68,71 @@ class Selected:
     candidates: tuple[Covariate, ...] = ()
     chosen: tuple[Covariate, ...] = ()
     selection: Selection | None = None
-    cox: CoxSample | None = None
-    logistic: LogisticSample | None = None
-    n: int | None = None
-    n_events: int | None = None
+    sample: Sample | None = None
     n_incomplete: int | None = None
     remarks: tuple[str, ...] = ()
 
 
-def selected_cox(inputs: Inputs, study: Study, endpoint: str) -> Selected:
+def selected_cox(inputs: Inputs, study: Study, endpoint: str) -> Selected[CoxSample]:
     """Run forward selection for one time-to-event endpoint over the complete cases of all candidates.
 
     Three tables need the answer; shared samples keep it.
     """
     shared, settings = shared_samples(inputs, study), study.models.cox
-    key = ("selected_cox", endpoint, study.conventions, settings)
-    return shared.once(key, lambda: _select_cox(shared, study, endpoint))
+    ties = convention(study.conventions).ties
+
+    def select() -> Selected[CoxSample]:
+        source = shared.time_to_event(endpoint, settings.covariates)
+        return _selected(shared, settings, source, cox_sample, lambda sample: CoxFamily(sample, ties), survival=True)
+
+    return shared.once(("selected_cox", endpoint, ties, settings), lambda: _or_reason(select))
 
 
-def _select_cox(inputs: Inputs, study: Study, endpoint: str) -> Selected:
-    settings = study.models.cox
-    try:
-        source = inputs.time_to_event(endpoint, settings.covariates)
-        covariates = [inputs.covariate(name) for name in settings.covariates]
-    except NotComputableError as error:
-        return Selected(remarks=(str(error),))
-    usable, remarks = usable_candidates(source.levels, source.weight, covariates)
-    if not usable:
-        return Selected(remarks=(*remarks, "no candidate with patients at both levels"))
-    sample = cox_sample(source, [covariate.name for covariate in usable])
-    selected = Selected(tuple(usable), n=sample.n, n_events=sample.n_events, n_incomplete=source.n - sample.n)
-    try:
-        require_outcome(sample.n_events, sample.n, survival=True)
-    except NotComputableError as error:
-        return replace(selected, remarks=(*remarks, f"complete cases: {error}"))
-    family = CoxFamily(sample, convention(study.conventions).ties)
-    selected = _chosen(selected, family, settings.entry, settings.removal, remarks)
-    columns = [usable.index(covariate) for covariate in selected.chosen]
-    return replace(selected, cox=sample.columns(columns))
-
-
-def selected_logistic(inputs: Inputs, study: Study, endpoint: str) -> Selected:
+def selected_logistic(inputs: Inputs, study: Study, endpoint: str) -> Selected[LogisticSample]:
     """Run forward selection for one yes/no endpoint over the complete cases of all candidates."""
     shared, settings = shared_samples(inputs, study), study.models.logistic
-    return shared.once(("selected_logistic", endpoint, settings), lambda: _select_logistic(shared, study, endpoint))
+
+    def select() -> Selected[LogisticSample]:
+        source = shared.binary(endpoint, settings.covariates)
+        return _selected(shared, settings, source, logistic_sample, LogisticFamily, survival=False)
+
+    return shared.once(("selected_logistic", endpoint, settings), lambda: _or_reason(select))
 
 
-def _select_logistic(inputs: Inputs, study: Study, endpoint: str) -> Selected:
-    settings = study.models.logistic
+def _or_reason(select: Callable[[], Selected[Sample]]) -> Selected[Sample]:
     try:
-        source = inputs.binary(endpoint, settings.covariates)
-        covariates = [inputs.covariate(name) for name in settings.covariates]
+        return select()
     except NotComputableError as error:
         return Selected(remarks=(str(error),))
-    usable, remarks = usable_candidates(source.levels, source.weight, covariates)
+
+
+def _selected(
+    inputs: Inputs,
+    settings: CoxModels | LogisticModels,
+    source: Source,
+    sample_of: Callable[[Source, Sequence[str]], Sample],
+    family_of: Callable[[Sample], Family],
+    *,
+    survival: bool,
+) -> Selected[Sample]:
+    covariates = [inputs.covariate(name) for name in settings.covariates]
+    usable: list[Covariate]
+    left_out: list[str]
+    usable, left_out = usable_candidates(source.levels, source.weight, covariates)
     if not usable:
-        return Selected(remarks=(*remarks, "no candidate with patients at both levels"))
-    sample = logistic_sample(source, [covariate.name for covariate in usable])
-    selected = Selected(tuple(usable), n=sample.n, n_events=sample.n_events, n_incomplete=source.n - sample.n)
+        return Selected(remarks=(*left_out, "no candidate with patients at both levels"))
+    sample = sample_of(source, [covariate.name for covariate in usable])
+    selected = Selected(tuple(usable), sample=sample, n_incomplete=source.n - sample.n, remarks=tuple(left_out))
     try:
-        require_outcome(sample.n_events, sample.n, survival=False)
+        require_outcome(sample.n_events, sample.n, survival=survival)
     except NotComputableError as error:
-        return replace(selected, remarks=(*remarks, f"complete cases: {error}"))
-    selected = _chosen(selected, LogisticFamily(sample), settings.entry, settings.removal, remarks)
-    columns = [usable.index(covariate) for covariate in selected.chosen]
-    return replace(selected, logistic=sample.columns(columns))
-
-
-def _chosen(selected: Selected, family: Family, entry: float, removal: float, remarks: Sequence[str]) -> Selected:
-    selection = forward_conditional(family, list(range(len(selected.candidates))), entry, removal)
-    chosen = tuple(selected.candidates[column] for column in selection.chosen)
-    return replace(selected, chosen=chosen, selection=selection, remarks=tuple(remarks))
+        return replace(selected, remarks=(*left_out, f"complete cases: {error}"))
+    candidates = list(range(len(usable)))
+    selection = forward_conditional(family_of(sample), candidates, settings.entry, settings.removal)
+    chosen = list(selection.chosen)
+    return replace(
+        selected, chosen=tuple(usable[c] for c in chosen), selection=selection, sample=sample.columns(chosen)
+    )
 
 
 def selection_steps(inputs: Inputs, study: Study) -> pd.DataFrame:
@@ -155,12 +150,12 @@ def selection_steps(inputs: Inputs, study: Study) -> pd.DataFrame:
     return table(rows, SELECTION_COLUMNS, convention(study.conventions).name)
 
 
-def _rows(outcome: str, family: str, selected: Selected) -> Iterator[Row]:
+def _rows(outcome: str, family: str, selected: Selected[Any]) -> Iterator[Row]:
     head = {
         "outcome": outcome,
         "model_family": family,
-        "n": selected.n,
-        "n_events": selected.n_events,
+        "n": None if selected.sample is None else selected.sample.n,
+        "n_events": None if selected.sample is None else selected.sample.n_events,
         "n_incomplete": selected.n_incomplete,
     }
     remarks = "; ".join(selected.remarks)
@@ -171,7 +166,7 @@ def _rows(outcome: str, family: str, selected: Selected) -> Iterator[Row]:
         yield {**head, **_step_columns(step, selected), "note": "; ".join(filter(None, (step.note, remarks))) or None}
 
 
-def _step_columns(step: Step, selected: Selected) -> dict[str, object]:
+def _step_columns(step: Step, selected: Selected[Any]) -> dict[str, object]:
     columns: dict[str, object] = {
         "step": step.number,
         "action": step.action,
