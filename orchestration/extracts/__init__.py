@@ -1,5 +1,6 @@
 """The ingestion room: deliveries, source profiles, readers, pseudonymisation and the lake."""
 
+from orchestration.extracts.completeness import FeedHistory, feed_histories
 from orchestration.extracts.delivery import (
     Delivery,
     ExtractFolder,
@@ -26,6 +27,7 @@ __all__ = [
     "ExtractFolder",
     "ExtractRefused",
     "Feed",
+    "FeedHistory",
     "FeedIngestion",
     "FeedPlan",
     "FileIngestion",
@@ -42,6 +44,7 @@ __all__ = [
     "check_delivery",
     "discover_extracts",
     "export_quarantine",
+    "feed_histories",
     "ingest_feed",
     "load_profile",
     "parse_key",

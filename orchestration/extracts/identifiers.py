@@ -8,8 +8,8 @@ that the cost does not grow with patients times cells.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,7 +21,7 @@ MASK = "[identifier]"
 
 _TOKEN = re.compile(r"[⺀-鿿가-힯豈-﫿]|[^\W_⺀-鿿가-힯豈-﫿]+")
 _CJK = re.compile(r"[⺀-鿿가-힯豈-﫿]")
-_SQUEEZED_AWAY = re.compile(r"[\s\-.()/]+")
+_SQUEEZED_AWAY = {ord(sign): None for sign in " \t\n\r\u3000\u00a0-.()/（）－"}
 _MIN_WORD = 4
 _MIN_CJK = 2
 _MIN_LONG_NUMBER = 7
@@ -45,23 +45,27 @@ class KnownIdentifiers:
     def __init__(self, identifiers: Iterable[str]) -> None:
         """Takes the identifiers as they stand; those too short to tell from ordinary words are not looked for."""
         self._phrases: set[tuple[str, ...]] = set()
-        self._lengths: dict[str, set[int]] = defaultdict(set)
+        self._phrase_lengths: dict[str, frozenset[int]] = {}
         self._long: set[str] = set()
-        self._long_lengths: dict[str, set[int]] = defaultdict(set)
+        self._long_lengths: dict[str, frozenset[int]] = {}
         for identifier in identifiers:
-            self._add(identifier)
+            self._add(identifier.casefold().strip())
 
-    def _add(self, identifier: str) -> None:
-        folded = identifier.casefold().strip()
+    def _add(self, folded: str) -> None:
+        squeezed = folded.translate(_SQUEEZED_AWAY)
+        if _is_long(squeezed):
+            self._add_long(squeezed)
+            if len(folded) != len(squeezed):
+                self._add_long(folded)
+            return
         tokens = tuple(_TOKEN.findall(folded))
         if tokens and _is_telling(folded, tokens):
             self._phrases.add(tokens)
-            self._lengths[tokens[0]].add(len(tokens))
-        squeezed = _SQUEEZED_AWAY.sub("", folded)
-        if _is_long(squeezed):
-            for form in (folded, squeezed):
-                self._long.add(form)
-                self._long_lengths[form[:_MIN_LONG_CODE]].add(len(form))
+            _add_length(self._phrase_lengths, tokens[0], len(tokens))
+
+    def _add_long(self, form: str) -> None:
+        self._long.add(form)
+        _add_length(self._long_lengths, form[:_MIN_LONG_CODE], len(form))
 
     def __bool__(self) -> bool:
         """True when there is anything to look for."""
@@ -86,7 +90,7 @@ class KnownIdentifiers:
         folded = text.casefold()
         if len(folded) != len(text):
             folded = text.lower() if len(text.lower()) == len(text) else text
-        squeezed = _SQUEEZED_AWAY.sub("", folded)
+        squeezed = folded.translate(_SQUEEZED_AWAY)
         spans = sorted(self._spans(folded))
         if not spans:
             return MASK if any(True for _ in self._windows(squeezed)) else text
@@ -96,12 +100,12 @@ class KnownIdentifiers:
                 pieces += [text[at:start], MASK]
             at = max(at, end)
         masked = "".join([*pieces, text[at:]])
-        return MASK if any(True for _ in self._windows(_SQUEEZED_AWAY.sub("", masked.casefold()))) else masked
+        return MASK if any(True for _ in self._windows(masked.casefold().translate(_SQUEEZED_AWAY))) else masked
 
     def _spans(self, folded: str) -> Iterator[tuple[int, int]]:
         found = [(match.group(), match.start(), match.end()) for match in _TOKEN.finditer(folded)]
         for at, (token, start, _) in enumerate(found):
-            for length in self._lengths.get(token, ()):
+            for length in self._phrase_lengths.get(token, ()):
                 words = found[at : at + length]
                 if tuple(word for word, _, _ in words) in self._phrases:
                     yield start, words[-1][2]
@@ -112,6 +116,18 @@ class KnownIdentifiers:
             for length in self._long_lengths.get(text[start : start + _MIN_LONG_CODE], ()):
                 if text[start : start + length] in self._long:
                     yield start, start + length
+
+
+def _add_length(lengths: dict[str, frozenset[int]], start: str, length: int) -> None:
+    known = lengths.get(start)
+    if known is None or length not in known:
+        lengths[start] = _only(length) if known is None else known | _only(length)
+
+
+@lru_cache(maxsize=1024)
+def _only(length: int) -> frozenset[int]:
+    """One set for each single length, shared by the many identifiers that have it: a million sets would fill memory."""
+    return frozenset((length,))
 
 
 def _is_telling(folded: str, tokens: tuple[str, ...]) -> bool:

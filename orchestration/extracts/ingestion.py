@@ -232,7 +232,7 @@ class _Counts:
     masked_cells: int = 0
     masked: list[tuple[str, int]] = field(default_factory=list)
     ids: dict[str, set[str]] = field(default_factory=dict)
-    identities: dict[str, str] = field(default_factory=dict)
+    identities: dict[str, int] = field(default_factory=dict)
     identity_conflicts: set[str] = field(default_factory=set)
 
     def add(self, shaped: ShapedRows) -> int:
@@ -248,7 +248,7 @@ class _Counts:
         for kind, texts in shaped.ids.items():
             self.ids.setdefault(kind, set()).update(texts)
         for patient, identity in shaped.identities.items():
-            if not identity or self.identities.setdefault(patient, identity) != identity:
+            if identity is None or self.identities.setdefault(patient, identity) != identity:
                 self.identity_conflicts.add(patient)
         return before
 

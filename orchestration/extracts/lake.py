@@ -175,10 +175,7 @@ class Lake:
 
     def plan(self, key_id: str | None = None) -> Plan:
         """The plan from the ledger alone: rows of `key_id` (default: the key of the newest load)."""
-        entries = list(self._ledger_entries(sorted(self.root.glob("ledger/*/*.parquet"))))
-        if key_id is None and entries:
-            key_id = max((row.loaded_at, row.key_id) for _, row in entries)[1]
-        current = _current_deliveries([(path, row) for path, row in entries if row.key_id == key_id])
+        current = self._current_entries(key_id)
         feeds = {name: _feed_plan([row for _, row in current if row.feed == name]) for name in FEEDS}
         return Plan(
             feeds=feeds,
@@ -186,6 +183,16 @@ class Lake:
             rejected=tuple(sorted(row.rejected_file for _, row in current if row.rejected_file)),
             newest_extract=max((row.extract for _, row in current), default=None),
         )
+
+    def current_rows(self, key_id: str | None = None) -> tuple[LedgerRow, ...]:
+        """The ledger rows that the plan lists: of every feed of every extract those of its newest delivery."""
+        return tuple(row for _, row in self._current_entries(key_id))
+
+    def _current_entries(self, key_id: str | None) -> list[tuple[Path, LedgerRow]]:
+        entries = list(self._ledger_entries(sorted(self.root.glob("ledger/*/*.parquet"))))
+        if key_id is None and entries:
+            key_id = max((row.loaded_at, row.key_id) for _, row in entries)[1]
+        return _current_deliveries([(path, row) for path, row in entries if row.key_id == key_id])
 
     def write_plan(self, key_id: str | None = None) -> Plan:
         """Writes plan.json for the night's staging and returns it."""

@@ -95,7 +95,7 @@ class ShapedRows:
     masked_cells: int
     masked: tuple[tuple[str, int], ...]
     ids: Mapping[str, Set[str]] = field(default_factory=dict)
-    identities: Mapping[str, str] = field(default_factory=dict)
+    identities: Mapping[str, int | None] = field(default_factory=dict)
 
 
 def lake_schema(feed: Feed) -> pa.Schema:
@@ -220,16 +220,15 @@ def _ids(feed: Feed, source: Columns) -> dict[str, set[str]]:
     return ids
 
 
-def _identities(load: FileLoad, source: Columns) -> dict[str, str]:
-    """For `patients` only: who each row says the patient is, as a hash; empty where one id stands for two people."""
+def _identities(load: FileLoad, source: Columns) -> dict[str, int | None]:
+    """For `patients` only: who each row says the patient is, as a hash; None where one id stands for two people."""
     removed = [c.name for c in load.feed.columns if c.verb is Verb.REMOVE and c.name in source]
     if not removed or "patient_id" not in source:
         return {}
-    found: dict[str, str] = {}
+    found: dict[str, int | None] = {}
     cells = [source[name].to_pylist() for name in removed]
     for patient, *person in zip(source["patient_id"].to_pylist(), *cells, strict=True):
         if patient is not None:
-            key = load.pseudonymiser.patient_key(patient)
-            identity = load.pseudonymiser.keyed_hash("identity", json.dumps(person))
-            found[key] = identity if found.get(key, identity) == identity else ""
+            key, identity = load.pseudonymiser.patient_key(patient), hash(tuple(person))
+            found[key] = identity if found.get(key, identity) == identity else None
     return found

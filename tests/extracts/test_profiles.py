@@ -240,7 +240,7 @@ def test_wide_tables_become_long(night: Night, tmp_path: Path) -> None:
         (night.folder / "2018-07-30" / "labs.csv").read_text() + "HOSP-0001;2018-01-02;;;-;2\n",
     )
     night.write("2018-07-30", "patients.csv", PATIENTS.replace(",", ";"))
-    night.write("2018-07-30", "cart_infusions.csv", "patient_id;infusion_id\n")
+    night.write("2018-07-30", "cart_infusions.csv", "patient_id;infusion_id\nHOSP-0001;1\n")
     night.ingest_all()
     rows = night.lake_rows("lab_results")
     assert [(row["collected_at"], row["loinc"], row["value"], row["unit"], row["source_row"]) for row in rows] == [

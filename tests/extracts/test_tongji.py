@@ -12,7 +12,7 @@ import pytest
 
 from orchestration.extracts import SourceProfile, load_profile
 
-from .conftest import INFUSIONS, Night
+from .conftest import Night
 
 DATA = Path(__file__).parent / "data" / "tongji"
 SHEET = DATA / "time_series_excerpt.csv"
@@ -50,7 +50,7 @@ def tongji(request: pytest.FixtureRequest, make_night: Callable[[str, SourceProf
         shutil.copy(SHEET, folder)
     else:
         _as_workbook(folder / "time_series_excerpt.xlsx")
-    (folder / "cart_infusions.csv").write_text(INFUSIONS.splitlines()[0] + "\n")
+    (folder / "cart_infusions.csv").write_text("patient_id,infusion_id\n1,1-1\n")
     return night
 
 
@@ -86,7 +86,7 @@ def test_one_sheet_fills_several_feeds(tongji: Night) -> None:
         "patients": 12,
         "encounters": 12,
         "follow_ups": 12,
-        "cart_infusions": 0,
+        "cart_infusions": 1,
         "lab_results": results["lab_results"].accepted,
     }
     sexes = _read_with_pandas().dropna(subset="PATIENT_ID")["性别"].map({"1": "M", "2": "F"})
