@@ -194,25 +194,27 @@ order by now.endpoint
 """
 _SAID: Final = """
     concat_ws(
-        ' · ', if(kind = 'binary', if(achieved, 'achieved', 'not achieved'), if(event, 'event', 'censored')),
-        event_kind, event_date, if(time_days is null, null, 'day ' || time_days)
+        ' · ',
+        if({row}.kind = 'binary', if({row}.achieved, 'achieved', 'not achieved'), if({row}.event, 'event', 'censored')),
+        {row}.event_kind, {row}.event_date, if({row}.time_days is null, null, 'day ' || {row}.time_days)
     )
 """
 MOVED_OUTCOMES: Final = f"""
-with now as (
-    select patient_key, endpoint, {_SAID} as said from marts.outcomes
-),
-before as (
-    select patient_key, endpoint, {_SAID} as said from previous.marts.outcomes
-),
-moved as (
+with moved as (
     select
-        coalesce(now.endpoint, before.endpoint) as endpoint,
-        coalesce(now.patient_key, before.patient_key) as patient_key,
-        before.said as said_before, now.said as said_now
-    from now
-    full join before on before.patient_key = now.patient_key and before.endpoint = now.endpoint
-    where before.said is distinct from now.said
+        coalesce(latest.endpoint, earlier.endpoint) as endpoint,
+        coalesce(latest.patient_key, earlier.patient_key) as patient_key
+    from marts.outcomes as latest
+    full join previous.marts.outcomes as earlier
+        on earlier.patient_key = latest.patient_key and earlier.endpoint = latest.endpoint
+    where
+        latest.patient_key is null
+        or earlier.patient_key is null
+        or latest.achieved is distinct from earlier.achieved
+        or latest.event is distinct from earlier.event
+        or latest.event_kind is distinct from earlier.event_kind
+        or latest.event_date is distinct from earlier.event_date
+        or latest.time_days is distinct from earlier.time_days
 ),
 listed as (
     select *, count(*) over (partition by endpoint) as n_moved
@@ -220,8 +222,10 @@ listed as (
     qualify row_number() over (partition by endpoint order by patient_key) <= ?
 )
 select
-    listed.endpoint, listed.patient_key, listed.said_before, listed.said_now, listed.n_moved,
-    coalesce(latest.evidence, earlier.evidence) as evidence
+    listed.endpoint, listed.patient_key,
+    if(earlier.patient_key is null, null, {_SAID.format(row="earlier")}) as said_before,
+    if(latest.patient_key is null, null, {_SAID.format(row="latest")}) as said_now,
+    listed.n_moved, coalesce(latest.evidence, earlier.evidence) as evidence
 from listed
 left join marts.outcomes as latest
     on latest.patient_key = listed.patient_key and latest.endpoint = listed.endpoint

@@ -458,6 +458,8 @@ class Sections:
         key, value, measure, short = subject
         q_note = "Benjamini–Hochberg q over the univariate P values of the table."
         steps_note = "Forward selection: entry by score test, removal by conditional likelihood ratio; see the steps."
+        if rows and all(record["model"] != "multivariate" for record in rows):
+            remarks = (*remarks, "No factor entered the multivariate model.")
         table = DisplayTable(
             name, title,
             (Column(f"{short} (95% CI)", spanner="Univariate"), Column("P", spanner="Univariate"),
