@@ -113,19 +113,16 @@ class CompiledProject:
                     yield Mutant(seed, number + 2, f"{column} {value}", str(became), sql)
 
     def holds(self, table: str) -> bool:
-        """Return whether a table shows what is expected of every patient."""
-        return all(self._holds(name, expected) for name, expected in self.expected.get(table, ()))
-
-    def _holds(self, name: str, expected: Expectation) -> bool:
-        conditions = "".join(f' and "{column}" = ?' for column in expected.where)
-        columns = ", ".join(f'"{column}"' for column in expected.holds or ()) or "1"
-        found = self.connection.execute(
-            f"select {columns} from {expected.table} where patient_key = ?{conditions}",
-            [patient_key(name), *expected.where.values()],
-        ).fetchall()
-        if expected.holds is None:
-            return not found
-        return len(found) == 1 and (not expected.holds or found[0] == tuple(expected.holds.values()))
+        """Return whether a table shows what is expected of every patient; the table is read once."""
+        expectations = self.expected.get(table, [])
+        if not expectations:
+            return True
+        columns = sorted({column for _, one in expectations for column in (*one.where, *(one.holds or ()))})
+        listed = ", ".join(f'"{column}"' for column in ("patient_key", *columns))
+        by_patient: dict[str, list[dict[str, Any]]] = {}
+        for patient, *values in self.connection.execute(f"select {listed} from {table}").fetchall():
+            by_patient.setdefault(patient, []).append(dict(zip(columns, values, strict=True)))
+        return all(_holds(one, by_patient.get(patient_key(name), [])) for name, one in expectations)
 
     def _expectations_by_table(self) -> dict[str, list[tuple[str, Expectation]]]:
         by_table: dict[str, list[tuple[str, Expectation]]] = {}
@@ -133,6 +130,13 @@ class CompiledProject:
             for expected in one.expected:
                 by_table.setdefault(expected.table, []).append((one.name, expected))
         return by_table
+
+
+def _holds(expected: Expectation, rows: Sequence[Mapping[str, Any]]) -> bool:
+    found = [row for row in rows if all(row[column] == value for column, value in expected.where.items())]
+    if expected.holds is None:
+        return not found
+    return len(found) == 1 and all(found[0][column] == value for column, value in expected.holds.items())
 
 
 def _models(results: Any) -> Mapping[str, Model]:

@@ -70,6 +70,7 @@ def survivors_in(project: CompiledProject, candidates: list[Mutant]) -> list[int
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_no_mutant_survives(paper: CompiledProject, other: CompiledProject) -> None:
     everything = [mutant.at(position) for position, mutant in enumerate(all_mutants(paper))]
     assert len(everything) > 1000

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from tests.cohort import Cohort
+from tests.cohort import BuiltCohort, Cohort
 from tests.dbt_project.patients import adverse_events, outcomes, response, time
 from tests.dbt_project.patients.case import Case, case, no_endpoint, row, time_to, yes_no
 
@@ -161,6 +163,17 @@ THIRD_CASES: list[Case] = [
 ]
 
 PAPER_CASES: list[Case] = [*response.CASES, *outcomes.CASES, *adverse_events.CASES, *time.CASES]
+
+
+def built_once(folder: Path, name: str, study: Mapping[str, Any], cases: list[Case]) -> BuiltCohort:
+    """Return the warehouse of these patients, built by whichever worker of the session comes first."""
+    home = folder / name
+    with (folder / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (home / "done").exists():
+            cohort_of(study, cases).build(home).close()
+            (home / "done").touch()
+    return BuiltCohort(home / "warehouse.duckdb", home / "lake", [one.name for one in cases])
 
 
 def cohort_of(study: Mapping[str, Any], cases: list[Case]) -> Cohort:

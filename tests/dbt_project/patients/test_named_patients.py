@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,31 +17,27 @@ from tests.dbt_project.patients.studies import (
     PAPER_CASES,
     THIRD,
     THIRD_CASES,
-    cohort_of,
+    built_once,
 )
 
 
-def _build(folder: pytest.TempPathFactory, study: Mapping[str, Any], cases: list[Case]) -> BuiltCohort:
-    return cohort_of(study, cases).build(folder.mktemp("cohort"))
-
-
-@pytest.fixture(scope="module")
-def paper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BuiltCohort]:
-    built = _build(tmp_path_factory, PAPER, PAPER_CASES)
+@pytest.fixture(scope="session")
+def paper(shared_folder: Path) -> Iterator[BuiltCohort]:
+    built = built_once(shared_folder, "paper", PAPER, PAPER_CASES)
     yield built
     built.close()
 
 
-@pytest.fixture(scope="module")
-def other(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BuiltCohort]:
-    built = _build(tmp_path_factory, OTHER, OTHER_CASES)
+@pytest.fixture(scope="session")
+def other(shared_folder: Path) -> Iterator[BuiltCohort]:
+    built = built_once(shared_folder, "other", OTHER, OTHER_CASES)
     yield built
     built.close()
 
 
-@pytest.fixture(scope="module")
-def third(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BuiltCohort]:
-    built = _build(tmp_path_factory, THIRD, THIRD_CASES)
+@pytest.fixture(scope="session")
+def third(shared_folder: Path) -> Iterator[BuiltCohort]:
+    built = built_once(shared_folder, "third", THIRD, THIRD_CASES)
     yield built
     built.close()
 
