@@ -220,62 +220,78 @@ def _deciding_evidence() -> str:
     return f"coalesce({_evidence_of('marrow_assessments')}, {_evidence_of('extramedullary_assessments')}, evidence[1])"
 
 
+# PARAMCD, PARAM, AVAL, condition or text of AVALC, and the source row; PARAMN is the place in the list.
+_ASSESSMENT_PARAMETERS = (
+    ("OVRLRESP", "Overall Response by Assessment", "null", "response", _deciding_evidence()),
+    ("BMBLAST", "Bone Marrow Blasts (%)", "marrow_blast_percent", "null", _evidence_of("marrow_assessments")),
+    ("CBLAST", "Circulating Blasts (%)", "circulating_blast_percent", _flag("circulating_blasts"),
+     _evidence_of("lab_results")),
+    ("EMD", "Extramedullary Disease", "null", _flag("extramedullary_disease"),
+     _evidence_of("extramedullary_assessments")),
+    ("MRD", "Minimal Residual Disease", "null", "mrd_status", _evidence_of("mrd_results")),
+)  # fmt: skip
+# Beginning of PARAMCD and PARAM, the rule set is added to both; AVAL, AVALC. PARAMN goes on from the list above.
+_RULE_PARAMETERS = (
+    ("BOR", "Best Overall Response within Window", "null", "response"),
+    ("CR", "Complete Remission within Window", "cast(complete_remission as integer)", _flag("complete_remission")),
+)
+_FIRST_RULE_PARAMETER = len(_ASSESSMENT_PARAMETERS) + 1
+
+
 def _assessment_rows(assessments: str) -> str:
     """One row per assessment date and finding that was made."""
-    number, code = "cast(null as double)", "cast(null as varchar)"
-    parameters = (
-        (1, "OVRLRESP", "Overall Response by Assessment", number, "response", _deciding_evidence()),
-        (2, "BMBLAST", "Bone Marrow Blasts (%)", "marrow_blast_percent", code, _evidence_of("marrow_assessments")),
-        (3, "CBLAST", "Circulating Blasts (%)", "circulating_blast_percent", _flag("circulating_blasts"),
-         _evidence_of("lab_results")),
-        (4, "EMD", "Extramedullary Disease", number, _flag("extramedullary_disease"),
-         _evidence_of("extramedullary_assessments")),
-        (5, "MRD", "Minimal Residual Disease", number, "mrd_status", _evidence_of("mrd_results")),
-    )  # fmt: skip
     return " union all ".join(
         f"""
         select
-            patient_key, {order} as paramn, {literal(paramcd)} as paramcd, {literal(param)} as param,
-            cast({value} as double) as aval, {text} as avalc, assessed_on as adt, study_day,
+            patient_key, cast({order} as tinyint) as paramn, cast({value} as double) as aval,
+            cast({text} as varchar) as avalc, assessed_on as adt, study_day,
             rule_set, within_window as for_analysis, marrow_assumed, blood_assumed, extramedullary_assumed,
             {source} as source
         from {assessments}
-        where coalesce(cast({value} as varchar), {text}) is not null"""  # noqa: S608
-        for order, paramcd, param, value, text, source in parameters
+        where coalesce(cast({value} as varchar), cast({text} as varchar)) is not null"""  # noqa: S608
+        for order, (_, _, value, text, source) in enumerate(_ASSESSMENT_PARAMETERS, start=1)
     )
 
 
 def _rule_rows(by_rule: str) -> str:
     """Best response and complete remission of each subject under each rule set."""
-    code = "case rule_set when 'cibmtr' then 'CIBMT' else upper(left(rule_set, 5)) end"
-    parameters = (
-        (6, "BOR", "Best Overall Response within Window", "cast(null as double)", "response"),
-        (7, "CR", "Complete Remission within Window", "cast(complete_remission as integer)",
-         _flag("complete_remission")),
-    )  # fmt: skip
     return " union all ".join(
         f"""
         select
-            patient_key, {order} as paramn, {literal(prefix)} || {code} as paramcd,
-            {literal(param)} || ' (' || rule_set || ' rules)' as param,
-            cast({value} as double) as aval, {text} as avalc, complete_remission_date as adt, study_day,
-            rule_set, chosen as for_analysis, cast(null as boolean), cast(null as boolean), cast(null as boolean),
-            {_deciding_evidence()} as source
+            patient_key, cast({order} as tinyint), cast({value} as double),
+            cast({text} as varchar), complete_remission_date, study_day,
+            rule_set, chosen, null, null, null,
+            {_deciding_evidence()}
         from {by_rule}"""  # noqa: S608
-        for order, prefix, param, value, text in parameters
+        for order, (_, _, value, text) in enumerate(_RULE_PARAMETERS, start=_FIRST_RULE_PARAMETER)
     )
 
 
+def _response_parameter_names() -> tuple[str, str]:
+    """SQL for PARAMCD and PARAM from PARAMN and the rule set."""
+    rule = "case results.rule_set when 'cibmtr' then 'CIBMT' else upper(left(results.rule_set, 5)) end"
+    codes = [(literal(code), literal(label)) for code, label, *_ in _ASSESSMENT_PARAMETERS]
+    codes += [
+        (f"{literal(code)} || {rule}", f"{literal(label)} || ' (' || results.rule_set || ' rules)'")
+        for code, label, *_ in _RULE_PARAMETERS
+    ]
+    paramcd = " ".join(f"when {order} then {code}" for order, (code, _) in enumerate(codes, start=1))
+    param = " ".join(f"when {order} then {label}" for order, (_, label) in enumerate(codes, start=1))
+    return f"case results.paramn {paramcd} end", f"case results.paramn {param} end"
+
+
 def _responses(connection: duckdb.DuckDBPyConnection, study: Study) -> Dataset:
-    """One row per subject, parameter and assessment date; under a rule set one per subject and rule set."""
+    """One row per subject, parameter and assessment date; under a rule set one per subject and rule set.
+
+    The longest dataset: its rows are sorted while they are narrow, and dressed with names and flags afterwards.
+    """
+    paramcd, param = _response_parameter_names()
     variables = (
-        *_identifiers(study, "patients"),
-        *_subject_columns("patients"),
-        Variable("TRTA", "Actual Treatment", "text", _treatment("patients")),
-        Variable("ASEQ", "Analysis Sequence Number", "whole", """row_number() over (
-            partition by results.patient_key order by results.paramn, results.paramcd, results.adt nulls last)"""),
-        Variable("PARAMCD", "Parameter Code", "text", "results.paramcd"),
-        Variable("PARAM", "Parameter", "text", "results.param"),
+        *_identifiers(study, "results"),
+        *_subject_columns("results"),
+        Variable("TRTA", "Actual Treatment", "text", _treatment("results")),
+        Variable("PARAMCD", "Parameter Code", "text", paramcd),
+        Variable("PARAM", "Parameter", "text", param),
         Variable("PARAMN", "Parameter (N)", "whole", "results.paramn"),
         Variable("AVAL", "Analysis Value", "number", "results.aval"),
         Variable("AVALC", "Analysis Value (C)", "text", "results.avalc"),
@@ -286,16 +302,24 @@ def _responses(connection: duckdb.DuckDBPyConnection, study: Study) -> Dataset:
         Variable("BMASUMFL", "Marrow Part Assumed to Be Met Flag", "text", _flag("results.marrow_assumed")),
         Variable("PBASUMFL", "Blood Part Assumed to Be Met Flag", "text", _flag("results.blood_assumed")),
         Variable("EMASUMFL", "Extramedullary Part Assumed Met Flag", "text", _flag("results.extramedullary_assumed")),
-        *_source_columns("results.source"),
-    )  # fmt: skip
+        *_source_columns("results"),
+    )
     source = f"""
         from (
-            {_assessment_rows(mart(connection, "response_assessments"))}
-            union all
-            {_rule_rows(mart(connection, "response_by_rule"))}
-        ) as results
-        inner join {mart(connection, "patients")} as patients on results.patient_key = patients.patient_key"""
-    return Dataset("ADRS", "Response Analysis Dataset", variables, source, ("USUBJID", "ASEQ"))
+            select
+                findings.* exclude (source),
+                patients.included, patients.infusion_date, patients.cart_target,
+                findings.source.feed as feed, findings.source."extract" as "extract",
+                findings.source.file as file, findings.source."row" as "row"
+            from (
+                {_assessment_rows(mart(connection, "response_assessments"))}
+                union all
+                {_rule_rows(mart(connection, "response_by_rule"))}
+            ) as findings
+            inner join {mart(connection, "patients")} as patients on findings.patient_key = patients.patient_key
+            order by findings.patient_key, findings.paramn, findings.rule_set, findings.adt nulls last
+        ) as results"""  # noqa: S608
+    return Dataset("ADRS", "Response Analysis Dataset", variables, source, ())
 
 
 def _censoring_code(study: Study) -> str:

@@ -43,7 +43,10 @@ class Variable:
 
 @dataclass(frozen=True)
 class Dataset:
-    """One file: name and label in the standard, its columns, where they are read from and the columns that order it."""
+    """One file: name and label in the standard, its columns, where they are read from and the columns that order it.
+
+    An empty key says that the source is ordered already.
+    """
 
     name: str
     label: str
@@ -57,7 +60,7 @@ def write_dataset(connection: duckdb.DuckDBPyConnection, dataset: Dataset, folde
 
     Args:
         connection: a connection whose own database holds what `dataset.source` reads.
-        dataset: what to write; `key` must order its rows totally.
+        dataset: what to write; its rows must be totally ordered.
         folder: an existing folder.
 
     Returns:
@@ -66,8 +69,9 @@ def write_dataset(connection: duckdb.DuckDBPyConnection, dataset: Dataset, folde
     path = folder / f"{dataset.name.lower()}.parquet"
     columns = ", ".join(f"cast({v.sql} as {_SQL_TYPES[v.kind]}) as {v.name}" for v in dataset.variables)
     metadata = ", ".join(f"{literal(key)}: {literal(value)}" for key, value in _file_metadata(dataset).items())
+    order = f"order by {', '.join(dataset.key)}" if dataset.key else ""
     connection.execute(
-        f"copy (select * from (select {columns} {dataset.source}) order by {', '.join(dataset.key)}) "  # noqa: S608
+        f"copy (select * from (select {columns} {dataset.source}) {order}) "  # noqa: S608
         f"to {literal(str(path))} "
         f"(format parquet, compression zstd, row_group_size {ROW_GROUP_ROWS}, kv_metadata {{{metadata}}})"
     )

@@ -91,23 +91,23 @@ def test_a_transplant_is_no_censoring_where_the_study_follows_patients_beyond_it
 
 
 def test_adrs_has_findings_by_assessment_and_responses_by_rule_set(exported: Path) -> None:
-    columns = "USUBJID, ASEQ, PARAMCD, AVAL, AVALC, ADT, ADY, ANL01FL, RULESET, SRCDOM, SRCSEQ"
+    columns = "USUBJID, PARAMCD, AVAL, AVALC, ADT, ADY, ANL01FL, RULESET, SRCDOM, SRCSEQ"
     marrow, sites = "marrow_assessments", "extramedullary_assessments"
     rows = read(exported, "adrs", columns)
     assert rows == [
-        ("relapsed", 1, "OVRLRESP", None, "CR", day(10), 11, "Y", "paper", marrow, 11),
-        ("relapsed", 2, "OVRLRESP", None, "NR", day(100), 101, None, "paper", marrow, 12),
-        ("relapsed", 3, "BMBLAST", 1.5, None, day(10), 11, "Y", "paper", marrow, 11),
-        ("relapsed", 4, "BMBLAST", 40.0, None, day(100), 101, None, "paper", marrow, 12),
-        ("relapsed", 5, "CBLAST", 0.0, "N", day(10), 11, "Y", "paper", "lab_results", 7),
-        ("relapsed", 6, "EMD", None, "Y", day(100), 101, None, "paper", sites, 5),
-        ("relapsed", 7, "MRD", None, "positive", day(100), 101, None, "paper", "mrd_results", 6),
-        ("relapsed", 8, "BORCIBMT", None, "CR not held", None, None, None, "cibmtr", marrow, 11),
-        ("relapsed", 9, "BORELN", None, "CRi", None, None, None, "eln", marrow, 11),
-        ("relapsed", 10, "BORPAPER", None, "CR", day(10), 11, "Y", "paper", marrow, 11),
-        ("relapsed", 11, "CRCIBMT", 0.0, "N", None, None, None, "cibmtr", marrow, 11),
-        ("relapsed", 12, "CRELN", 0.0, "N", None, None, None, "eln", marrow, 11),
-        ("relapsed", 13, "CRPAPER", 1.0, "Y", day(10), 11, "Y", "paper", marrow, 11),
+        ("relapsed", "OVRLRESP", None, "CR", day(10), 11, "Y", "paper", marrow, 11),
+        ("relapsed", "OVRLRESP", None, "NR", day(100), 101, None, "paper", marrow, 12),
+        ("relapsed", "BMBLAST", 1.5, None, day(10), 11, "Y", "paper", marrow, 11),
+        ("relapsed", "BMBLAST", 40.0, None, day(100), 101, None, "paper", marrow, 12),
+        ("relapsed", "CBLAST", 0.0, "N", day(10), 11, "Y", "paper", "lab_results", 7),
+        ("relapsed", "EMD", None, "Y", day(100), 101, None, "paper", sites, 5),
+        ("relapsed", "MRD", None, "positive", day(100), 101, None, "paper", "mrd_results", 6),
+        ("relapsed", "BORCIBMT", None, "CR not held", None, None, None, "cibmtr", marrow, 11),
+        ("relapsed", "BORELN", None, "CRi", None, None, None, "eln", marrow, 11),
+        ("relapsed", "BORPAPER", None, "CR", day(10), 11, "Y", "paper", marrow, 11),
+        ("relapsed", "CRCIBMT", 0.0, "N", None, None, None, "cibmtr", marrow, 11),
+        ("relapsed", "CRELN", 0.0, "N", None, None, None, "eln", marrow, 11),
+        ("relapsed", "CRPAPER", 1.0, "Y", day(10), 11, "Y", "paper", marrow, 11),
     ]
     assert read(exported, "adrs", "EMASUMFL, PBASUMFL")[0] == ("Y", "N")
 
