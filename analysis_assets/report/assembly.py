@@ -157,7 +157,10 @@ class _Report:
             evidence = self.book.add(Evidence(endpoint_name(endpoint), sql, who, f"outcome:{endpoint}"))
             value = self.context.guard.text(n, f"{n} ({number_text(record['pct'], 1)}%)", hidden)
             if not total or record["pct"] is None:
-                yield Tile(endpoint_name(endpoint), "not computable", None, str(record.get("note") or ""))
+                reason = str(record.get("note") or "").removeprefix("not computable: ")
+                yield Tile(
+                    endpoint_name(endpoint), "–", None, f"Not computable: {reason}" if reason else "Not computable"
+                )
                 continue
             more = f"of {total}; 95% CI {interval_text(record['ci_low'], record['ci_high'], 1)}"
             yield Tile(endpoint_name(endpoint), value, evidence, "" if hidden else more)

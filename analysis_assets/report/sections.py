@@ -128,7 +128,7 @@ class Sections:
         text = self.guard.text(int(record["n"] or 0), shown, hidden)
         notes = notes_of(record)
         return Row(
-            Cell(level or ("all" if characteristic == "All patients" else "median (range)" if "–" in shown else "all")),
+            Cell(level or _described(shown)),
             (self.opened(text, title, sql, patients, notes=notes), self._known(record, column, title)),
             group=characteristic,
         )
@@ -258,6 +258,7 @@ class Sections:
             sql=queries.analysis_table("subsequent_therapies"),
         )  # fmt: skip
         everything = self.context.table("subsequent_therapies")
+        evaluable = "response_evaluable" in self.context.patient_columns
         flags = self._flags_of_parts([r for r in everything if not r["therapy"]])
         for block in _blocks(everything, "patient_group"):
             flags |= self._flags([r for r in block if r["therapy"]], exclusive=True)
@@ -266,10 +267,10 @@ class Sections:
                 sql = queries.analysis_row("subsequent_therapies", patient_group=group, therapy=therapy)
                 patients = None
                 if therapy:
-                    said = f"p.subsequent_therapy = {queries.text(therapy)}"
-                    patients = where.all_patients(where.both(_group_condition(group), said))
+                    said = f"coalesce(p.subsequent_therapy, 'none recorded') = {queries.text(therapy)}"
+                    patients = where.all_patients(where.both(_group_condition(group, evaluable), said))
                 else:
-                    patients = where.all_patients(_group_condition(group))
+                    patients = where.all_patients(_group_condition(group, evaluable))
                 hidden = flags.get(id(record), False)
                 text = self.guard.text(int(record["n"] or 0), str(record["display"]), hidden)
                 table.rows.append(
@@ -641,8 +642,18 @@ class Sections:
         return where.adverse_event(phase, term, grade), f"adverse_event:{phase}|{term}"
 
 
-def _group_condition(group: str) -> str:
-    remission = "not coalesce(p.complete_remission, false)" if group.startswith("no ") else "p.complete_remission"
+def _described(shown: str) -> str:
+    """What a characteristic without levels is described by."""
+    if "±" in shown:
+        return "mean ± SD"
+    return "median (range)" if "–" in shown else "all"
+
+
+def _group_condition(group: str, evaluable: bool) -> str:
+    remitted = "if(p.response_evaluable, p.complete_remission, null)" if evaluable else "p.complete_remission"
+    if group == "response never assessed":
+        return f"{remitted} is null"
+    remission = f"not {remitted}" if group.startswith("no ") else remitted
     if "not bridged" in group:
         return where.both(remission, "not coalesce(p.bridged_to_hsct, false)")
     return where.both(remission, "p.bridged_to_hsct") if "bridged" in group else remission
