@@ -49,7 +49,7 @@ class FeedHistory:
 def feed_histories(lake: Lake, key_id: str | None = None) -> tuple[FeedHistory, ...]:
     """The history of every feed of every source system that has delivered anything, in contract order.
 
-    Deltas hold what changed, so a feed that is missing from one may just not have changed: judge `missing_since` by mode.
+    Deltas hold what changed: a feed that one of them lacks may just not have changed; judge `missing_since` by mode.
     """
     rows = lake.current_rows(key_id)
     histories = []

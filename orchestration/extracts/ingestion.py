@@ -194,7 +194,7 @@ def _load_table(load: FileLoad, lake: Lake, table: SourceTable, mapping: TableMa
         extract=load.extract,
         file=load.file_name,
         mode=load.delivery.mode,
-        source_system=load.delivery.source_system,
+        source_system=load.known.mask(load.delivery.source_system),
         rows=counts.accepted + counts.rejected,
         accepted=counts.accepted,
         rejected=counts.rejected,

@@ -48,6 +48,15 @@ def _nested_parquet() -> bytes:
     return sink.getvalue()
 
 
+def _damaged_parquet() -> bytes:
+    sink = io.BytesIO()
+    days = [f"2018-01-01T{n:06d}" for n in range(5_000)]
+    pq.write_table(pa.table({"patient_id": ["HOSP-0001"] * 5_000, "sampled_on": days}), sink, compression="zstd")
+    content = bytearray(sink.getvalue())
+    content[len(content) // 2 : len(content) // 2 + 64] = b"\xff" * 64
+    return bytes(content)
+
+
 REFUSED = {
     "0-byte csv": ("marrow_assessments.csv", b"", "empty .0 bytes. and has no header"),
     "0-byte jsonl": ("marrow_assessments.jsonl", b"", "empty .0 bytes."),
@@ -72,6 +81,7 @@ REFUSED = {
     "csv called xlsx": ("marrow_assessments.xlsx", (HEADER + GOOD).encode(), "not an Excel workbook"),
     "any zip called xlsx": ("marrow_assessments.xlsx", b"PK\x05\x06" + b"\0" * 18, "Excel workbook"),
     "truncated parquet": ("marrow_assessments.parquet", _nested_parquet()[:-9], "not a Parquet file"),
+    "a damaged page": ("marrow_assessments.parquet", _damaged_parquet(), "damaged"),
     "nested parquet": ("marrow_assessments.parquet", _nested_parquet(), "nested"),
     "zip bomb": ("marrow_assessments.xlsx", _zip_bomb(), "out of all proportion"),
     "gzip bomb": ("marrow_assessments.csv.gz", gzip.compress(HEADER.encode() + b"0" * (40 << 20)), "no line end"),
@@ -143,6 +153,10 @@ SET_ASIDE = {
     "a 200,000-character cell": (
         f"HOSP-0001,2018-01-02,5,{'x' * 200_000}\n",
         ["cell too long in column method"],
+    ),
+    "a 200,000-character cell beside a stray quote": (
+        f'HOSP-0001,2018-01-02,5,"{"x" * 200_000}"\nHOSP-0001,"2018,5,flow\n',
+        ["broken line: cell too long", "broken line: unbalanced quote"],
     ),
     "an open quote over the rest of the file": (
         'HOSP-0001,2018-01-02,5,"flow\n' + "".join(f"HOSP-0001,2018-02-{n:02d},5,flow\n" for n in range(1, 29)),

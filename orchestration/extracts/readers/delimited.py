@@ -314,6 +314,8 @@ def _records(lines: Sequence[str], dialect: Dialect, width: int, *, final: bool)
 def _judged(cells: Cells | None, used: int, width: int, line: str) -> Cells | BrokenRow:
     if "\0" in line:
         return BrokenRow(0, "broken line: NUL byte")
+    if cells is None and len(line) > csv.field_size_limit():
+        return BrokenRow(0, "broken line: cell too long")
     if cells is None or (used > 1 and len(cells) != width):
         return BrokenRow(0, "broken line: unbalanced quote")
     if len(cells) != width:

@@ -38,16 +38,31 @@ def open_parquet(path: Path) -> SourceTable:
     nested = [field.name for field in schema if pa.types.is_nested(field.type)]
     if nested:
         raise UnreadableFileError(f"{len(nested)} of its columns are nested; flatten them at the source")
-    return SourceTable(tuple(schema.names), partial(_parquet_chunks, path), lambda: rows)
+    texts = [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]
+    return SourceTable(
+        tuple(schema.names), partial(_parquet_chunks, path, texts), partial(_count_parquet, path, texts, rows)
+    )
 
 
-def _parquet_chunks(path: Path, wanted: tuple[str, ...]) -> Iterator[Callable[[], Chunk]]:
-    with pq.ParquetFile(path) as opened:
+def _count_parquet(path: Path, texts: Sequence[str], rows: int) -> int:
+    """The footer's count, once every page has been read: a damaged one must not be found when half is in the lake."""
+    found = sum(batch.num_rows for batch in _parquet_batches(path, texts, None))
+    if found != rows:
+        raise UnreadableFileError(f"the Parquet file says {rows} rows and holds {found}; have it delivered again")
+    return rows
+
+
+def _parquet_batches(path: Path, texts: Sequence[str], wanted: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+    with pq.ParquetFile(path, read_dictionary=list(texts)) as opened:
         try:
-            for batch in opened.iter_batches(_PARQUET_ROWS, columns=list(wanted)):
-                yield partial(_parquet_chunk, batch, wanted)
+            yield from opened.iter_batches(_PARQUET_ROWS, columns=None if wanted is None else list(wanted))
         except (pa.ArrowException, OSError):
             raise UnreadableFileError("the Parquet file is damaged; have it delivered again") from None
+
+
+def _parquet_chunks(path: Path, texts: Sequence[str], wanted: tuple[str, ...]) -> Iterator[Callable[[], Chunk]]:
+    for batch in _parquet_batches(path, texts, wanted):
+        yield partial(_parquet_chunk, batch, wanted)
 
 
 def _parquet_chunk(batch: pa.RecordBatch, wanted: tuple[str, ...]) -> Chunk:
