@@ -1,0 +1,11 @@
+{{ config(severity='warn', meta={
+    'kahn': 'plausibility',
+    'action': 'Visits state different days of death: leave the right one at the source. Until then the earliest counts.',
+    'dagster': {'ref': {'name': 'outcomes'}},
+}) }}
+-- A patient has one day of death.
+select
+    patient_key,
+    death_date
+from {{ ref('int_deaths') }}
+where dates_disagree
