@@ -134,46 +134,17 @@ def _cell(position: int, record: dict[str, Any], decimals: dict[tuple[str, str],
 
 # --- names ------------------------------------------------------------------------------------------------------
 
-_PLACE_WORDS = frozenset(
-    [
-        "text",
-        "result",
-        "results",
-        "method",
-        "methods",
-        "discussion",
-        "abstract",
-        "introduction",
-        "conclusion",
-        "conclusions",
-        "fig",
-        "figure",
-        "table",
-        "panel",
-        "supplement",
-        "legend",
-    ]
-)
-_FILLER_WORDS = frozenset(
-    ["of", "the", "for", "in", "a", "an", "and", "number", "no.", "n", "to", "grade", "class", "stage"]
-)
-_KIND_WORDS = frozenset(
-    [
-        "disease",
-        "mutation",
-        "mutations",
-        "injection",
-        "regimen",
-        "patient",
-        "case",
-        "gene",
-        "symptom",
-        "event",
-        "text",
-        "reaction",
-        "status",
-    ]
-)
+_PLACE_WORDS = frozenset([
+    "text", "result", "results", "method", "methods", "discussion", "abstract", "introduction", "conclusion",
+    "conclusions", "fig", "figure", "table", "panel", "supplement", "legend"
+])  # fmt: skip
+_FILLER_WORDS = frozenset([
+    "of", "the", "for", "in", "a", "an", "and", "number", "no.", "n", "to", "grade", "class", "stage"
+])  # fmt: skip
+_KIND_WORDS = frozenset([
+    "disease", "mutation", "mutations", "injection", "regimen", "patient", "case", "gene", "symptom", "event",
+    "text", "reaction", "status"
+])  # fmt: skip
 _PRESENT = frozenset(["", "any", "yes", "positive", "present", "+", "all", "total", "overall", "pos"])
 _ABSENT = frozenset(["no", "negative", "absent", "without", "neg", "-"])
 TOTAL_WORDS = frozenset(["any", "all", "total", "overall"])

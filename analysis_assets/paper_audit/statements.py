@@ -21,24 +21,10 @@ from analysis_assets.paper_audit.printed import (
 )
 
 _CONTINUOUS = ("median", "min", "max", "mean", "sd")
-_MODEL_WORDS = frozenset(
-    [
-        "univariate",
-        "multivariate",
-        "univariable",
-        "multivariable",
-        "adjusted",
-        "unadjusted",
-        "cox",
-        "logistic",
-        "regression",
-        "analysis",
-        "chi-square",
-        "model",
-        "text",
-        "test",
-    ]
-)
+_MODEL_WORDS = frozenset([
+    "univariate", "multivariate", "univariable", "multivariable", "adjusted", "unadjusted", "cox", "logistic",
+    "regression", "analysis", "chi-square", "model", "text", "test"
+])  # fmt: skip
 
 
 def audit_repeated_keys(cells: list[Cell]) -> Iterator[Finding]:

@@ -145,7 +145,7 @@ def changes_html(changes: Changes) -> list[str]:
 def _change_html(headline: HeadlineChange) -> str:
     top = (
         f'<div class="change"><span class="label">{escape(headline.label)}</span><span>{escape(headline.before)}</span>'
-        f'<span class="arrow" aria-label="is now">→</span><strong>{escape(headline.now)}</strong></div>'
+        f'<span class="arrow" role="img" aria-label="is now">→</span><strong>{escape(headline.now)}</strong></div>'
     )
     if not headline.n_moved:
         return f'<div class="card">{top}</div>'
