@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CART_HOME ?= $(CURDIR)/var
 export CART_HOME
-PACKAGES := study warehouse orchestration analysis_assets expectations synthetic_emr benchmarks
+PACKAGES := study warehouse orchestration analysis_assets expectations synthetic_emr interchange benchmarks
 
 .PHONY: help setup demo refresh ui daemon sql test test-quick lint format bench profile rotate-key rollback verify manifest dictionary lock clean
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from analysis_assets.published import PublishedFiguresError
 from expectations.errors import ExpectationsError
+from interchange import InterchangeError
 from orchestration.extracts import ExtractError
 from orchestration.manifest import ManifestError
 from orchestration.settings import SettingsError
@@ -21,6 +22,7 @@ USER_ERRORS = (
     ManifestError,
     PublishedFiguresError,
     ExpectationsError,
+    InterchangeError,
 )
 
 

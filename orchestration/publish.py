@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from interchange import write_adam, write_cbioportal
 from orchestration.code_version import code_version
 from orchestration.dbt_docs import write_dbt_docs
 from orchestration.extracts.quarantine import export_quarantine
@@ -14,7 +15,7 @@ from orchestration.operations import audit_facts, record_builds
 from orchestration.ownership import DATA_ENGINEERING
 from orchestration.refresh_context import RefreshContext
 from orchestration.user_errors import as_failure
-from warehouse import publish
+from warehouse import connect_build, publish
 
 PUBLISHED = dg.AssetKey(["published", "warehouse"])
 
@@ -39,6 +40,7 @@ def published_warehouse(upstream: list[dg.AssetKey]) -> dg.AssetsDefinition:
         with as_failure():
             manifest = json.loads(ensure_manifest().read_text(encoding="utf-8"))
             write_dbt_docs(manifest, refresh.home.build_database, refresh.home.staged("dbt_docs"))
+            _write_interchange(refresh)
             version = publish(
                 refresh.home,
                 context.run_id,
@@ -61,3 +63,13 @@ def published_warehouse(upstream: list[dg.AssetKey]) -> dg.AssetsDefinition:
         )
 
     return published_warehouse
+
+
+def _write_interchange(refresh: RefreshContext) -> None:
+    """Stage the marts as ADaM-style Parquet and as cBioPortal files."""
+    if not refresh.settings.interchange:
+        return
+    folder = refresh.home.staged("interchange")
+    with connect_build(refresh.home.build_database, refresh.settings.memory_limit) as connection:
+        write_adam(connection, refresh.study, folder / "adam")
+        write_cbioportal(connection, refresh.study, folder / "cbioportal")

@@ -35,6 +35,7 @@ class Settings:
         memory_limit: DuckDB's memory limit (`CART_MEMORY_LIMIT`).
         time_limit_seconds: a refresh that runs longer is stopped (`CART_TIME_LIMIT_SECONDS`).
         lock_wait_seconds: how long a second refresh waits for the first (`CART_LOCK_WAIT_SECONDS`).
+        interchange: publish ADaM-style and cBioPortal files as well (`CART_INTERCHANGE`: on, off).
         ui_port: port of the Dagster UI on loopback (`CART_UI_PORT`).
         notices: who is told of a failed night, see `NoticeSettings.from_mapping`.
     """
@@ -51,6 +52,7 @@ class Settings:
     memory_limit: str = "4GB"
     time_limit_seconds: int = 6 * 3600
     lock_wait_seconds: int = 5
+    interchange: bool = True
     ui_port: int = 3000
     notices: NoticeSettings = field(default_factory=NoticeSettings)
 
@@ -75,6 +77,7 @@ class Settings:
             memory_limit=env.get("CART_MEMORY_LIMIT") or "4GB",
             time_limit_seconds=_count(env, "CART_TIME_LIMIT_SECONDS", 6 * 3600),
             lock_wait_seconds=_count(env, "CART_LOCK_WAIT_SECONDS", 5),
+            interchange=_switch(env, "CART_INTERCHANGE"),
             ui_port=_count(env, "CART_UI_PORT", 3000),
             notices=NoticeSettings.from_mapping(env),
         )
@@ -100,3 +103,10 @@ def _count(env: Mapping[str, str], name: str, default: int) -> int:
     if not text.isdigit() or int(text) < 1:
         raise SettingsError(f"{name} must be a whole number of at least 1, but is {text!r}")
     return int(text)
+
+
+def _switch(env: Mapping[str, str], name: str) -> bool:
+    text = env.get(name) or "on"
+    if text not in ("on", "off"):
+        raise SettingsError(f"{name} must be on or off, but is {text!r}")
+    return text == "on"

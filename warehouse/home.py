@@ -11,7 +11,7 @@ from warehouse.errors import WarehouseError
 DIRECTORY_MODE = 0o700
 FILE_MODE = 0o600
 DATABASE_NAME = "warehouse.duckdb"
-PUBLISHED_FOLDERS = ("exports", "report", "data_docs", "dbt_docs")
+PUBLISHED_FOLDERS = ("exports", "report", "data_docs", "dbt_docs", "interchange")
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,11 @@ class WarehouseHome:
     def dbt_docs(self) -> Path:
         """Published dbt documentation."""
         return self.root / "dbt_docs"
+
+    @property
+    def interchange(self) -> Path:
+        """Published ADaM-style and cBioPortal files."""
+        return self.root / "interchange"
 
     @property
     def quarantine(self) -> Path:

@@ -93,7 +93,14 @@ def test_check_results_hold_every_evaluated_check(
 
 def test_everything_of_the_contract_is_published(published_night: Night) -> None:
     home = published_night.home
-    for name in ("report/index.html", "data_docs/index.html", "dbt_docs/index.html", "exports/outcomes.parquet"):
+    for name in (
+        "report/index.html",
+        "data_docs/index.html",
+        "dbt_docs/index.html",
+        "exports/outcomes.parquet",
+        "interchange/adam/adtte.parquet",
+        "interchange/cbioportal/data_clinical_patient.txt",
+    ):
         assert (home / name).stat().st_size > 0, name
     figures = list((home / "report" / "figures").glob("*.svg"))
     assert {"km_efs.svg", "km_os.svg"} <= {path.name for path in figures}
