@@ -72,7 +72,7 @@ def read_changes(context: ReportContext) -> Changes:
             build = next(iter(context.rows(queries.PREVIOUS_BUILD)), {})
             run = f"{build.get('finished') or build.get('started') or ''}"[:16]
         moved = _moves(context)
-        headlines = [*_rates(context, moved), *_medians(context, moved)]
+        headlines = [*_cohort(context, tables), *_rates(context, moved), *_medians(context, moved)]
     return Changes(previous_run=run, headlines=headlines)
 
 
@@ -95,6 +95,16 @@ def _moves(context: ReportContext) -> dict[str, tuple[int, list[Move]]]:
         move = Move(key, before or "not in the analysis", now or "no longer in the analysis", rows)
         moved.setdefault(endpoint, (n, []))[1].append(move)
     return moved
+
+
+def _cohort(context: ReportContext, tables: set[str]) -> Iterator[HeadlineChange]:
+    if "marts.patients" not in tables:
+        return
+    sizes = next(iter(context.rows(queries.COHORT_SIZES)), {})
+    moved = context.rows(queries.MOVED_PATIENTS, [LISTED_MOVES])
+    moves = tuple(Move(r["patient_key"], r["said_before"], r["said_now"], ()) for r in moved)
+    n = int(moved[0]["n_moved"]) if moved else 0
+    yield HeadlineChange("Patients in the analysis", str(sizes.get("n_before")), str(sizes.get("n_now")), moves, n)
 
 
 def _rates(context: ReportContext, moved: dict[str, tuple[int, list[Move]]]) -> Iterator[HeadlineChange]:

@@ -173,6 +173,26 @@ PREVIOUS_TABLES: Final = """
 select schema_name || '.' || table_name from duckdb_tables() where database_name = 'previous'
 """
 PREVIOUS_BUILD: Final = "select * from previous.quality.build"
+COHORT_SIZES: Final = """
+select
+    (select count(*) filter (where included) from previous.marts.patients) as n_before,
+    (select count(*) filter (where included) from marts.patients) as n_now
+"""
+MOVED_PATIENTS: Final = """
+with moved as (
+    select
+        coalesce(latest.patient_key, earlier.patient_key) as patient_key,
+        if(earlier.included, 'in the analysis', coalesce(earlier.exclusion_reason, 'not known')) as said_before,
+        if(latest.included, 'in the analysis', coalesce(latest.exclusion_reason, 'not known')) as said_now
+    from marts.patients as latest
+    full join previous.marts.patients as earlier using (patient_key)
+    where coalesce(latest.included, false) <> coalesce(earlier.included, false)
+)
+select patient_key, said_before, said_now, count(*) over () as n_moved
+from moved
+order by patient_key
+limit ?
+"""
 CHANGED_HEADLINES: Final = """
 select now.endpoint, before.n as n_before, before.n_total as total_before, now.n as n_now, now.n_total as total_now
 from analysis.response_rates as now

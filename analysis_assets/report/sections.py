@@ -140,7 +140,9 @@ class Sections:
         known = None
         if not column or column in self.context.patient_columns:
             known = where.all_patients(f"p.{queries.name(column)} is not null" if column else "")
-        return self.opened(str(int(record["n_total"] or 0)), f"{title}: patients with a known value", sql, known)
+        n, missing = int(record["n_total"] or 0), int(record.get("n_missing") or 0)
+        shown = self.guard.text(n, str(n), self.guard.small(n) or self.guard.small(missing))
+        return self.opened(shown, f"{title}: patients with a known value", sql, known)
 
     # --- response ----------------------------------------------------------------------------------------------------
 

@@ -215,6 +215,10 @@ def last_night(warehouse: duckdb.DuckDBPyConnection, tmp_path_factory: pytest.Te
     ).fetchall()
     warehouse.execute("update copied.analysis.response_rates set n = 34 where endpoint = 'CR'").fetchall()
     warehouse.execute(f"delete from {changed} where endpoint = 'OS' and patient_key = 'SYN-003'").fetchall()
+    warehouse.execute(
+        "update copied.marts.patients set included = false, exclusion_reason = 'no follow-up' "
+        "where patient_key = 'SYN-003'"
+    ).fetchall()
     warehouse.execute("detach copied").fetchall()
     return path
 
@@ -224,7 +228,9 @@ def test_changes_name_the_patients_and_rows_that_moved_a_headline(
 ) -> None:
     changes = read_changes(read_context(warehouse, study, last_night))
     moved = {headline.label: headline for headline in changes.changed}
-    assert set(moved) == {"Complete remission", "Overall survival, median"}
+    assert set(moved) == {"Patients in the analysis", "Complete remission", "Overall survival, median"}
+    cohort = moved["Patients in the analysis"]
+    assert (cohort.before, cohort.now, cohort.moves[0].before) == ("38", "39", "no follow-up")
     remission = moved["Complete remission"]
     assert (remission.before, remission.now) == ("34/39 (87.2%)", "36/39 (92.3%)")
     assert [move.patient_key for move in remission.moves] == ["SYN-001", "SYN-002"]
