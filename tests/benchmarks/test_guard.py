@@ -1,0 +1,52 @@
+from pathlib import Path
+
+import pytest
+
+from benchmarks.figure import Figure
+from benchmarks.guard import accept, guarded_ratio, moved, read_committed
+
+
+def figure(ratio: float, name: str = "small", **extra: float) -> Figure:
+    return Figure(name, "s", ratio * 2.0, 2.0, "peer", 1.5, extra=extra)
+
+
+@pytest.mark.parametrize(
+    ("now", "words"),
+    [(1.26, ["worse"]), (1.24, []), (0.81, []), (0.79, ["better"])],
+    ids=["26%", "24%", "-19%", "-21%"],
+)
+def test_only_a_ratio_that_moved_by_more_than_a_quarter_is_told(now: float, words: list[str]) -> None:
+    told = [move.sentence().partition(":")[0] for move in moved([figure(now)], {"small": 1.0})]
+
+    assert told == words
+
+
+def test_processor_time_is_guarded_where_it_was_measured() -> None:
+    assert guarded_ratio(figure(3.0, cpu_ratio=1.2)) == 1.2
+    assert guarded_ratio(figure(3.0)) == 3.0
+
+
+def test_new_and_unmeasured_figures_are_no_news() -> None:
+    unmeasured = Figure("small", "s", None, None, "peer (not installed)", 1.5)
+
+    assert moved([unmeasured, figure(9.0, "another")], {"small": 1.0}) == []
+
+
+def test_accepting_keeps_what_this_run_did_not_measure(tmp_path: Path) -> None:
+    path = tmp_path / "committed.json"
+    accept([figure(1.0, "large"), figure(2.0, "small")], path)
+
+    accept([figure(1.5, "small")], path)
+
+    assert read_committed(path) == {"large": 1.0, "small": 1.5}
+
+
+def test_without_a_committed_file_nothing_is_compared(tmp_path: Path) -> None:
+    assert read_committed(tmp_path / "missing.json") == {}
+
+
+def test_the_committed_ratios_name_figures_with_a_positive_ratio() -> None:
+    committed = read_committed()
+
+    assert committed
+    assert min(committed.values()) > 0
