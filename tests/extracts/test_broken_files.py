@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestration.extracts import ExtractRefused
+from orchestration.extracts import ExtractRefused, Lake, load_profile
 from orchestration.extracts.profiles import ReadOptions
 from orchestration.extracts.readers import UnreadableFileError, delimited, open_table
 
@@ -24,6 +24,7 @@ from .conftest import Night
 
 HEADER = "patient_id,sampled_on,blast_percent,method\n"
 GOOD = "HOSP-0001,2018-01-01,5,flow\n"
+CANONICAL = load_profile("canonical")
 
 
 def _xlsx(rows: Sequence[Sequence[object]]) -> bytes:
@@ -326,3 +327,53 @@ def test_rows_do_not_depend_on_where_blocks_end(
         assert _records(text, size, tmp_path_factory) == whole
     except UnreadableFileError as problem:
         assert "no line end" in str(problem)  # noqa: PT017 - tiny blocks may hold no line end
+
+
+def _sound_files() -> dict[str, bytes]:
+    rows = [["HOSP-0001", f"2018-01-{day:02d}", str(day), 'flow "x" 骨髓'] for day in range(1, 29)]
+    names = HEADER.strip().split(",")
+    text = HEADER + "".join(",".join(row[:3]) + ',"flow ""x"" 骨髓"\n' for row in rows)
+    parquet = io.BytesIO()
+    pq.write_table(pa.table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))), parquet)
+    return {
+        "csv": text.encode(),
+        "csv.gz": gzip.compress(text.encode()),
+        "jsonl": "".join(json.dumps(dict(zip(names, row, strict=True))) + "\n" for row in rows).encode(),
+        "parquet": parquet.getvalue(),
+        "xlsx": _xlsx([names, *rows]),
+    }
+
+
+SOUND = _sound_files()
+damage = st.lists(
+    st.tuples(st.floats(0, 1), st.sampled_from("xid"), st.binary(min_size=1, max_size=6)), min_size=1, max_size=6
+)
+
+
+def _damaged(content: bytes, spots: Sequence[tuple[float, str, bytes]]) -> bytes:
+    """Bytes overwritten (x), inserted (i) or deleted (d) somewhere."""
+    for share, how, new in spots:
+        at = int(share * len(content))
+        content = content[:at] + (b"" if how == "d" else new) + content[at + (0 if how == "i" else len(new)) :]
+    return content
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(name=st.sampled_from(sorted(SOUND)), spots=damage)
+def test_damaged_files_are_refused_or_fully_accounted_for(
+    name: str, spots: list[tuple[float, str, bytes]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    root = tmp_path_factory.mktemp("damaged")
+    night = Night(root / "extracts", Lake(root / "lake"), CANONICAL)
+    night.deliver()
+    night.write("2018-07-30", f"marrow_assessments.{name}", _damaged(SOUND[name], spots))
+    try:
+        night.check()
+    except ExtractRefused as refusal:
+        assert "HOSP-" not in str(refusal)  # noqa: PT017 - either way is right, a third is not
+        return
+    result = night.ingest("marrow_assessments")
+    assert result.rows == result.accepted + result.rejected
+    assert [row.source_rows for row in night.lake.ledger()] == [result.rows]
+    assert len(night.lake_rows("marrow_assessments")) == result.accepted
+    assert len(night.rejected_rows()) == result.rejected

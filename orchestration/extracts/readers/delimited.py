@@ -245,25 +245,26 @@ def _split_by_arrow(data: bytes, dialect: Dialect, header: tuple[str, ...], want
 
     positions = [header.index(name) for name in wanted]
     names = [f"c{position}" for position in range(len(header))]
-    table = arrow_csv.read_csv(
-        pa.BufferReader(data),
-        read_options=arrow_csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=names),
-        parse_options=arrow_csv.ParseOptions(
-            delimiter=dialect.delimiter,
-            quote_char=dialect.quote if dialect.quote.encode() in data else False,
-            invalid_row_handler=set_aside,
-        ),
-        convert_options=arrow_csv.ConvertOptions(
-            check_utf8=False,
-            column_types={names[position]: TEXT_DICTIONARY for position in positions},
-            include_columns=[names[position] for position in positions],
-            null_values=[""],
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=True,
-        ),
+    parse_options = arrow_csv.ParseOptions(
+        delimiter=dialect.delimiter,
+        quote_char=dialect.quote if dialect.quote.encode() in data else False,
+        invalid_row_handler=set_aside,
     )
+    convert_options = arrow_csv.ConvertOptions(
+        check_utf8=False,
+        column_types={names[position]: TEXT_DICTIONARY for position in positions},
+        include_columns=[names[position] for position in positions],
+        null_values=[""],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=True,
+    )
+    read_options = arrow_csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=names)
+    try:
+        table = arrow_csv.read_csv(pa.BufferReader(data), read_options, parse_options, convert_options)
+    except pa.ArrowInvalid:  # its text quotes the line; the exact parser sets that line aside without it
+        table = None
     total = _line_count(data)
-    if table.num_rows + len(broken) != total:
+    if table is None or table.num_rows + len(broken) != total:
         return _chunk_of_records(_records(_lines(data), dialect, len(header), final=True).records, header, wanted)
     columns = {
         name: table.column(names[position]).combine_chunks() for name, position in zip(wanted, positions, strict=True)

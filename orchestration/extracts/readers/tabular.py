@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from python_calamine import CalamineError, load_workbook
+from python_calamine import load_workbook
 
 from orchestration.extracts.columns import text_column
 from orchestration.extracts.readers.base import MAX_COLUMNS, BrokenRow, Chunk, SourceTable, UnreadableFileError
@@ -55,7 +55,9 @@ def _count_parquet(path: Path, texts: Sequence[str], rows: int) -> int:
 def _parquet_batches(path: Path, texts: Sequence[str], wanted: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
     with pq.ParquetFile(path, read_dictionary=list(texts)) as opened:
         try:
-            yield from opened.iter_batches(_PARQUET_ROWS, columns=None if wanted is None else list(wanted))
+            for batch in opened.iter_batches(_PARQUET_ROWS, columns=None if wanted is None else list(wanted)):
+                batch.validate(full=True)
+                yield batch
         except (pa.ArrowException, OSError):
             raise UnreadableFileError("the Parquet file is damaged; have it delivered again") from None
 
@@ -156,7 +158,7 @@ def _flat_record(line: str) -> JsonRow:
         return record
     if any(isinstance(value, dict | list) for value in record.values()):
         return BrokenRow(0, "broken line: nested value")
-    return {key.strip(): _scalar(value) for key, value in record.items()}
+    return {_clean(key.strip()) or "": _scalar(value) for key, value in record.items()}
 
 
 def _nested_record(line: str, wanted: Sequence[str]) -> JsonRow:
@@ -263,7 +265,7 @@ def _refuse_bombs(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             inflated = sum(member.file_size for member in archive.infolist())
-    except (zipfile.BadZipFile, OSError):
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         raise UnreadableFileError(
             "it is not an Excel workbook (.xlsx), or is cut short; have it delivered again"
         ) from None
@@ -278,7 +280,9 @@ def _sheet_rows(path: Path, sheet: str | None) -> list[list[Any]]:
             if sheet is not None and sheet not in names:
                 raise UnreadableFileError(f"it has no sheet {sheet!r}")
             return workbook.get_sheet_by_name(sheet or names[0]).to_python(skip_empty_area=False)
-    except (CalamineError, OSError, IndexError):
+    except UnreadableFileError:
+        raise
+    except Exception:  # whatever a damaged workbook makes of its reader, the file is what is at fault
         raise UnreadableFileError("it is not a readable Excel workbook; have it delivered again") from None
 
 
