@@ -31,6 +31,11 @@
     {{ prefix }}source_extract, {{ prefix }}source_file, {{ prefix }}source_row
 {%- endmacro %}
 
+{#- A number that stands for a file: aggregates over millions of groups carry it instead of the names. -#}
+{% macro file_key() -%}
+    hash(source_extract, source_file)
+{%- endmacro %}
+
 {#- True where the extracts hold any row of the feed: without it, "none recorded" means nothing. -#}
 {% macro feed_delivered(feed) -%}
     (exists (select true from {{ ref('stg_emr__' ~ feed) }}))

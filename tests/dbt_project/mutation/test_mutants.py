@@ -52,7 +52,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> CompiledProject:
 
 def mutated_models(project: CompiledProject) -> list[str]:
     """Return the models whose SQL is mutated: those of the clinical folders, and the marts that decide something."""
-    return [name for name, model in project.models.items() if model.folder in FOLDERS or name in MARTS]
+    return sorted(name for name, model in project.models.items() if model.folder in FOLDERS or name in MARTS)
 
 
 def all_mutants(project: CompiledProject) -> Iterator[Mutant]:

@@ -278,6 +278,7 @@ CTCAE: list[Case] = [
         "without a baseline grade 1 is treatment-emergent",
         _lab("platelets", 100),
         row(LABS, {"version": 5}, worst_grade=1, treatment_emergent=True),
+        row(EVENTS, {"term": "hematologic toxicity"}, worst_grade=1),
     ),
     case(
         "without a baseline no grade is not treatment-emergent",
@@ -391,7 +392,7 @@ def _fever(p: Patient) -> Patient:
 
 def _high_dose(drug: str, bound: float, unit: str) -> list[Case]:
     """A pressor at its high dose is grade 3 for Lee, just below it grade 2; beside noradrenaline grade 4 for ASTCT."""
-    below = round(bound * 0.99, 4)
+    below = round(bound * 0.999, 4)
     return [
         case(
             f"{drug} of {dose} {unit}",

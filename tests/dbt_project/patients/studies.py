@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.cohort import BuiltCohort, Cohort
 from tests.dbt_project.patients import adverse_events, outcomes, response, time
-from tests.dbt_project.patients.case import Case, case, no_endpoint, row, time_to, yes_no
+from tests.dbt_project.patients.case import Case, case, no_endpoint, no_row, row, time_to, yes_no
 
 PAPER: Mapping[str, Any] = {}
 
@@ -97,6 +97,12 @@ OTHER_CASES: list[Case] = [
         ),
         row("marts.patients", crs_grade=2, severe_crs=True),
         row("marts.adverse_events", {"term": "CRS"}, worst_grade=2, grading_scale="Lee2014", first_study_day=3),
+    ),
+    case(
+        "Lee decides: no fever, no CRS",
+        lambda p: p.adverse_event("CRS", 3, grade=4).vital(3, "temperature", 37).follow_up(60),
+        row("marts.patients", crs_grade=0),
+        no_row("marts.adverse_events", term="CRS"),
     ),
     case(
         "transplant ends the time at risk",

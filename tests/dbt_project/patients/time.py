@@ -89,6 +89,13 @@ CASES: list[Case] = [
         time_to("TIME_TO_CR", 45, "complete_remission", date_imputed=False),
     ),
     case(
+        "two imputed dates of one month can't make a negative time",
+        lambda p: p.infusion("2017-03").died("2017-03", visit="2017-05-01"),
+        time_to("OS", 0, "death", date_imputed=True),
+        row(SENSITIVITY, {"endpoint": "OS"}, shortest_days=0, longest_days=30),
+        infused=False,
+    ),
+    case(
         "an imputed time can't be negative",
         lambda p: p.died("2017-03", visit=40),
         time_to("OS", 14, "death", date_imputed=True),

@@ -2,28 +2,32 @@
 -- beside the baseline grade; treatment-emergent where worse than baseline (no baseline value counts as grade 0). 0 = none.
 -- One row per patient, analyte and CTCAE version with a value after the infusion.
 
-with verdicts as (
+with bounds as (
+    select
+        version,
+        analyte,
+        sex,
+        direction,
+        chosen,
+        list(struct_pack(grade := grade, bound := bound) order by grade) as grades
+    from {{ ref('int_lab_bounds') }}
+    group by version, analyte, sex, direction, chosen
+),
+
+sided as (
     select
         worst.patient_key,
         worst.analyte,
         worst.period,
         bounds.version,
         bounds.chosen,
-        bounds.grade,
-        case
-            when bounds.direction = 'below' then
-                worst.lowest.value < bounds.bound
-                or (worst.lowest.value = bounds.bound and not worst.lowest.comparator_order)
-            else
-                worst.highest.value > bounds.bound
-                or (worst.highest.value = bounds.bound and worst.highest.comparator_order)
-        end as reached,
+        bounds.direction,
+        bounds.grades,
         case when bounds.direction = 'below' then worst.lowest else worst.highest end as worst,
         case bounds.version when 5 then worst.days_at_grade_4_v5 else worst.days_at_grade_4_v6 end as days_at_grade_4
     from {{ ref('int_worst_labs') }} as worst
     inner join {{ ref('stg_emr__patients') }} as patients on worst.patient_key = patients.patient_key
-    inner join {{ ref('int_lab_bounds') }} as bounds
-        on worst.analyte = bounds.analyte and coalesce(patients.sex, 'unknown') = bounds.sex
+    inner join bounds on worst.analyte = bounds.analyte and coalesce(patients.sex, 'unknown') = bounds.sex
 ),
 
 graded as (
@@ -32,12 +36,18 @@ graded as (
         analyte,
         period,
         version,
-        any_value(chosen) as chosen,
-        coalesce(max(grade) filter (where reached), 0) as grade,
-        any_value(worst) as worst,
-        any_value(days_at_grade_4) as days_at_grade_4
-    from verdicts
-    group by patient_key, analyte, period, version
+        chosen,
+        worst,
+        days_at_grade_4,
+        coalesce(list_max(list_transform(
+            list_filter(grades, lambda one: case
+                when direction = 'below'
+                    then worst.value < one.bound or (worst.value = one.bound and not worst.comparator_order)
+                else worst.value > one.bound or (worst.value = one.bound and worst.comparator_order)
+            end),
+            lambda one: one.grade
+        )), 0) as grade
+    from sided
 )
 
 select
@@ -51,8 +61,14 @@ select
     after_infusion.days_at_grade_4,
     baseline.grade as baseline_grade,
     after_infusion.grade > coalesce(baseline.grade, 0) as treatment_emergent,
-    list_value(after_infusion.worst.evidence) as evidence
+    list_value(struct_pack(
+        feed := files.source_feed,
+        extract := files.source_extract,
+        file := files.source_file,
+        "row" := after_infusion.worst.source_row
+    )) as evidence
 from graded as after_infusion
+inner join {{ ref('int_lab_files') }} as files on after_infusion.worst.file_key = files.file_key
 left join graded as baseline
     on
         after_infusion.patient_key = baseline.patient_key

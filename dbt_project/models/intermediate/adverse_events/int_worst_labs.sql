@@ -1,7 +1,8 @@
 -- Lowest and highest value of each graded analyte before and after the infusion, and the days with a grade 4 value under
 -- each CTCAE version. `before`: the baseline window up to the day of infusion; `after`: from study day 1 to the end of the
 -- toxicity window and before a first transplant. Of equal values the one with "<" is the lower, the one with ">" the
--- higher, then the earlier. One scan of the long feed. One row per patient, analyte and period.
+-- higher, then the earlier. One scan of the long feed; the file of a value is carried as a number (int_lab_files), since
+-- names in an aggregate of millions of groups cost gigabytes. One row per patient, analyte and period.
 
 with grade_4 as (
     select
@@ -45,13 +46,15 @@ select
         value := value,
         comparator_order := comparator is distinct from '<',
         day_order := study_day,
-        evidence := {{ evidence_struct() }}
+        file_key := {{ file_key() }},
+        source_row := source_row
     )) as lowest,
     max(struct_pack(
         value := value,
         comparator_order := comparator is not distinct from '>',
         day_order := -study_day,
-        evidence := {{ evidence_struct() }}
+        file_key := {{ file_key() }},
+        source_row := source_row
     )) as highest,
     count(distinct study_day) filter (where at_grade_4_v5) as days_at_grade_4_v5,
     count(distinct study_day) filter (where at_grade_4_v6) as days_at_grade_4_v6
