@@ -35,7 +35,6 @@ _OTHER_FORMATS = {
     b"\x1f\x8b": "a gzip file",
     b"\xd0\xcf\x11\xe0": "an old Excel file (.xls)",
 }
-_BOM = "\ufeff"
 
 Cells = list[str]
 
@@ -108,20 +107,22 @@ def _text_blocks(path: Path, dialect: Dialect) -> Iterator[bytes]:
     """The file as valid UTF-8 without byte order mark, lone carriage returns of old exports made new lines."""
     decoder = codecs.getincrementaldecoder(dialect.encoding)("strict")
     lines, first, old_line_ends = 0, True, False
-    for block in _final_marked(_raw_blocks(path, dialect)):
-        raw, final = block
-        try:
-            text = decoder.decode(raw, final)
-        except UnicodeDecodeError as problem:
-            line = lines + raw[: problem.start].count(b"\n") + 1
-            raise UnreadableFileError(
-                f"line {line} is not {dialect.encoding.upper()} text; set the right encoding in the source profile"
-            ) from None
+    for raw, final in _final_marked(_raw_blocks(path, dialect)):
+        if dialect.encoding == "utf-8" and raw.isascii() and not decoder.getstate()[0]:
+            text = raw
+        else:
+            try:
+                text = decoder.decode(raw, final).encode()
+            except UnicodeDecodeError as problem:
+                line = lines + raw[: problem.start].count(b"\n") + 1
+                raise UnreadableFileError(
+                    f"line {line} is not {dialect.encoding.upper()} text; set the right encoding in the source profile"
+                ) from None
         if first and text:
-            text, first = text.removeprefix(_BOM), False
-            old_line_ends = "\r" in text and "\n" not in text
-        lines += text.count("\n")
-        yield (text.replace("\r", "\n") if old_line_ends else text).encode()
+            text, first = text.removeprefix(codecs.BOM_UTF8), False
+            old_line_ends = b"\r" in text and b"\n" not in text
+        lines += text.count(b"\n")
+        yield text.replace(b"\r", b"\n") if old_line_ends else text
 
 
 def _final_marked(blocks: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
@@ -213,7 +214,7 @@ def _one_record_per_line(data: bytes, dialect: Dialect) -> bool:
     """True when every line is one record and every quote opens or closes a cell or is doubled inside one."""
     if b"\0" in data or data[:1] in (b"\n", b"\r") or b"\n\n" in data or b"\n\r" in data:
         return False
-    if data.count(b"\r") != data.count(b"\r\n"):
+    if b"\r" in data and data.count(b"\r") != data.count(b"\r\n"):
         return False
     return dialect.quote.encode() not in data or _quotes_in_place(np.frombuffer(data, np.uint8), dialect)
 
