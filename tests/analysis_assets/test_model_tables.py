@@ -258,6 +258,9 @@ def test_sparse_models_are_warned_of(tables: dict[Builder, pd.DataFrame]) -> Non
     assert multivariate["note"].str.contains("1.3 events per candidate variable").all()
     ratio = tables[model_diagnostics].query("outcome == 'CR' and term == 'age' and diagnostic == 'events_per_variable'")
     assert ratio["statistic"].tolist() == [3.0]
+    # The rarer outcome counts: three patients without CR.
+    row = one(tables[logistic_models], outcome="CR", model="univariate", term="age")
+    assert row["events_per_variable"] == 3.0
 
 
 def test_diagnostics_hold_proportionality_separation_and_global_tests(tables: dict[Builder, pd.DataFrame]) -> None:
@@ -310,6 +313,37 @@ def test_a_level_without_relapse_has_no_subdistribution_ratio() -> None:
     )  # fmt: skip
     assert row["note"] == "separated: the subdistribution hazard ratio has no finite estimate"
     assert math.isnan(row["estimate"])
+
+
+def test_a_patient_with_a_competing_event_stays_at_risk_in_fine_and_gray() -> None:
+    # On day 10 only the refractory are still followed, but the one who died on day 5 counts against them.
+    marts = Marts()
+    rows = [
+        ("a", False, 3, "relapse"),
+        ("b", False, 5, "death"),
+        ("c", True, 10, "relapse"),
+        ("d", True, 12, "censored"),
+    ]
+    for key, refractory, day, kind in rows:
+        marts.add_patient(key, refractory=refractory)
+        marts.add_time(key, "RELAPSE", day, kind == "relapse", event_kind=kind)
+    tests = model_diagnostics(StudyInputs(marts.connection, Study()), Study())
+    ratio = one(tests, outcome="RELAPSE", term="refractory", diagnostic="fine_gray")
+    # Relapse on day 3 with two of either kind at risk, on day 10 with b, c and d: 1 - 2r/(2r+2) - 2r/(2r+1) = 0.
+    r = ratio["estimate"]
+    assert 2 * r / (2 * r + 2) + 2 * r / (2 * r + 1) == pytest.approx(1, rel=1e-6)
+
+
+def test_selection_takes_the_complete_cases_over_all_candidates() -> None:
+    marts = reference_marts()
+    marts.connection.execute("update marts.patients set age_years = null where age_years >= 40")
+    marts.connection.execute("update marts.patients set sex = null where prior_chemotherapies > 9")
+    unknown = marts.connection.execute("select count(*) from marts.patients where age_years is null or sex is null")
+    missing = (unknown.fetchone() or (0,))[0]
+    steps = selection_steps(StudyInputs(marts.connection, Study()), Study())
+    assert missing > 3
+    assert set(steps["n_incomplete"]) == {missing}
+    assert set(steps["n"]) == {39 - missing}
 
 
 # ---- what can't be computed says so, and nothing fails --------------------------------------------------------------

@@ -235,10 +235,11 @@ def test_spss_has_no_standard_error_of_a_median_without_a_step_above_fifty_five_
 
 
 def test_a_step_that_should_be_exactly_fifty_five_percent_counts_as_such() -> None:
-    # 20 patients: after nine events S is 11/20, which as a product of fractions may miss 0.55 by rounding.
-    curve = kaplan_meier(np.arange(1.0, 21), np.ones(20, dtype=bool))
+    # 20 patients, events on days 1, 4, 9, ...: after nine S is 11/20, after eleven 9/20, which as products of fractions
+    # may miss 0.55 and 0.45 by rounding.
+    curve = kaplan_meier(np.arange(1.0, 21) ** 2, np.ones(20, dtype=bool))
     found = quantile_with_interval(curve, CONVENTIONS["spss"])
-    density = (11 / 20 - 9 / 20) / (11 - 9)
+    density = (11 / 20 - 9 / 20) / (11**2 - 9**2)
     assert found.std_error == pytest.approx(math.sqrt(0.25 / 20) / density, rel=1e-9)
 
 
