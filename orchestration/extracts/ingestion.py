@@ -28,7 +28,7 @@ from orchestration.extracts.delivery import (
     refused_file,
 )
 from orchestration.extracts.duplicates import repeated_keys
-from orchestration.extracts.feeds import FEEDS, Verb
+from orchestration.extracts.feeds import Verb
 from orchestration.extracts.identifiers import KnownIdentifiers
 from orchestration.extracts.lake import REJECTED_SCHEMA, Lake, LedgerRow, delivery_of, lake_writer, notes_text
 from orchestration.extracts.lookups import lookup_digests, read_lookups
@@ -128,8 +128,12 @@ def ingest_feed(
 
 
 def known_identifiers(delivery: Delivery, profile: SourceProfile, pseudonymiser: Pseudonymiser) -> KnownIdentifiers:
-    """The identifiers that the extract's patients files hold; read once per delivery and pseudonymiser."""
-    sources = delivery.files.get("patients", ())
+    """The identifiers that the extract's patients files hold; without any, the patient ids of all its other files.
+
+    Read once per delivery and pseudonymiser.
+    """
+    every_source = tuple(source for sources in delivery.files.values() for source in sources)
+    sources = delivery.files.get("patients") or every_source
     fingerprint = "\n".join(f"{each.path}:{file_sha256(each.path)}" for each in sources)
     return pseudonymiser.remembered(
         f"{profile.sha256}\n{fingerprint}", lambda: _read_identifiers(delivery, sources, profile)
@@ -137,9 +141,10 @@ def known_identifiers(delivery: Delivery, profile: SourceProfile, pseudonymiser:
 
 
 def _read_identifiers(delivery: Delivery, sources: Sequence[SourceFile], profile: SourceProfile) -> KnownIdentifiers:
-    names = [c.name for c in FEEDS["patients"].columns if c.verb in {Verb.REMOVE, Verb.PSEUDONYMISE}]
     found: set[str] = set()
     for source in sources:
+        removed = [c.name for c in source.table.target.columns if c.verb is Verb.REMOVE]
+        names = ["patient_id", *removed]
         try:
             table = open_source(source)
             found_elsewhere = read_lookups(delivery, profile, source.table)

@@ -148,3 +148,16 @@ def test_an_identifier_in_a_file_name_is_masked(night: Night) -> None:
     assert result.file == "marrow_assessments-masked.csv"
     assert b"13800138" not in night.lake_bytes()
     assert night.rejected_rows()[0]["source_file"] == "marrow_assessments-masked.csv"
+
+
+def test_a_delta_without_patients_still_knows_its_own_ids(night: Night) -> None:
+    night.write("2018-07-30", "marrow_assessments.csv", "patient_id,sampled_on,method\nHOSP-0001,2018-01-01,flow\n")
+    night.write(
+        "2018-07-30",
+        "procedures.csv",
+        ("patient_id,procedure,performed_on,detail\nHOSP-0002,allo_hsct,2018-03-01,donor of HOSP-0001\n"),
+    )
+    night.manifest("2018-07-30", {}, mode="delta")
+    night.ingest_all()
+    assert [row["detail"] for row in night.lake_rows("procedures")] == [f"donor of {MASK}"]
+    assert b"HOSP-000" not in night.lake_bytes()
