@@ -118,9 +118,10 @@ def analysis_tables() -> dg.AssetsDefinition:
     @dg.multi_asset(name="analysis_tables", specs=[_spec(table) for table in TABLES])
     def analysis_tables(refresh: dg.ResourceParam[AnalysisContext]) -> Iterator[dg.MaterializeResult[None]]:
         from analysis_assets.inputs import StudyInputs
+        from analysis_assets.shared_samples import shared_samples
 
         with connect_build(refresh.home.build_database) as connection:
-            inputs = StudyInputs(connection, refresh.study)
+            inputs = shared_samples(StudyInputs(connection, refresh.study), refresh.study)
             for table in TABLES:
                 rows = write_table(connection, "analysis", table.name, table.load()(inputs, refresh.study))
                 yield dg.MaterializeResult(table.key, metadata={"dagster/row_count": rows})

@@ -22,6 +22,7 @@ def prepare_environment(settings: Settings) -> Path:
     with (home / "dagster.yaml").open("w", encoding="utf-8") as file:
         yaml.dump(content, file)
     os.environ["DAGSTER_HOME"] = str(home)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # matrices are small; more threads only wait for each other
     _find_house_from_anywhere()
     os.environ.update(settings.dbt_environment())
     return home
