@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CART_HOME ?= $(CURDIR)/var
 export CART_HOME
+# Matrices are small; more threads of the linear algebra library only wait for each other.
+export OPENBLAS_NUM_THREADS ?= 1
 PACKAGES := study warehouse orchestration analysis_assets expectations synthetic_emr interchange benchmarks
 
 .PHONY: help setup demo refresh ui daemon sql test test-quick lint format bench profile rotate-key rollback verify manifest dictionary lock clean
