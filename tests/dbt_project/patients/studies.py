@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import fcntl
 from collections.abc import Mapping
 from pathlib import Path
@@ -103,6 +104,12 @@ OTHER_CASES: list[Case] = [
         lambda p: p.adverse_event("CRS", 3, grade=4).vital(3, "temperature", 37).follow_up(60),
         row("marts.patients", crs_grade=0),
         no_row("marts.adverse_events", term="CRS"),
+    ),
+    case(
+        "Lee decides: fever alone, counted from the patient's own infusion",
+        lambda p: p.vital(3, "temperature", 39).follow_up(60),
+        row("marts.adverse_events", {"term": "CRS"}, worst_grade=1, first_study_day=3),
+        infused_on=dt.date(2016, 6, 1),
     ),
     case(
         "transplant ends the time at risk",

@@ -48,6 +48,18 @@ graded as (
             lambda one: one.grade
         )), 0) as grade
     from sided
+),
+
+after_infusion as (
+    select
+        graded.*,
+        files.source_feed,
+        files.source_extract,
+        files.source_file,
+        graded.worst.source_row
+    from graded
+    inner join {{ ref('int_lab_files') }} as files on graded.worst.file_key = files.file_key
+    where graded.period = 'after'
 )
 
 select
@@ -61,18 +73,11 @@ select
     after_infusion.days_at_grade_4,
     baseline.grade as baseline_grade,
     after_infusion.grade > coalesce(baseline.grade, 0) as treatment_emergent,
-    list_value(struct_pack(
-        feed := files.source_feed,
-        extract := files.source_extract,
-        file := files.source_file,
-        "row" := after_infusion.worst.source_row
-    )) as evidence
-from graded as after_infusion
-inner join {{ ref('int_lab_files') }} as files on after_infusion.worst.file_key = files.file_key
+    {{ evidence_list('after_infusion.') }} as evidence
+from after_infusion
 left join graded as baseline
     on
         after_infusion.patient_key = baseline.patient_key
         and after_infusion.analyte = baseline.analyte
         and after_infusion.version = baseline.version
         and baseline.period = 'before'
-where after_infusion.period = 'after'
