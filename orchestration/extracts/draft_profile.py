@@ -11,7 +11,7 @@ import gzip
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from difflib import get_close_matches
 from functools import cache
@@ -48,6 +48,20 @@ _DATE_FORMATS = (
     "%Y%m%d",
     "%Y%m%d%H%M%S",
 )
+_MIN_WIDE = 8
+_NUMBER = re.compile(r"[<>]?\s*-?\d+([.,]\d+)?")
+_TESTS: Mapping[str, tuple[str, ...]] = {
+    "6690-2": ("WBC", "leukocytes", "white blood cell count", "白细胞计数", "白细胞"),
+    "751-8": ("NEUT", "neutrophils", "中性粒细胞(#)", "中性粒细胞计数"),
+    "777-3": ("PLT", "platelets", "platelet count", "血小板计数", "血小板"),
+    "718-7": ("HGB", "Hb", "hemoglobin", "haemoglobin", "血红蛋白"),
+    "1742-6": ("ALT", "谷丙转氨酶", "丙氨酸氨基转移酶"),
+    "1920-8": ("AST", "谷草转氨酶", "天门冬氨酸氨基转移酶"),
+    "1975-2": ("TBIL", "total bilirubin", "总胆红素"),
+    "1988-5": ("CRP", "C反应蛋白"),
+    "2276-4": ("ferritin", "铁蛋白"),
+    "26881-3": ("IL6", "IL-6", "interleukin-6", "interleukin 6", "白细胞介素6"),
+}
 _SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "patient_id": (
         "pid",
@@ -94,7 +108,7 @@ def draft(folder: Path) -> str:
     unread: list[str] = []
     for path in files:
         try:
-            drafted.append(_draft_table(path))
+            drafted += _draft_tables(path)
         except UnreadableFileError as problem:
             unread.append(f"{path.name}: {problem}")
     if not drafted:
@@ -117,9 +131,66 @@ def _tables_in(folder: Path) -> list[Path]:
     )
 
 
-def _draft_table(path: Path) -> DraftedTable:
+def _draft_tables(path: Path) -> list[DraftedTable]:
+    """The feed that the header fits best and, for a wide sheet of results, a table that makes it long."""
     options = _guess_options(path)
     source = open_table(path, options)
+    narrow = _draft_table(path, options, source)
+    wide = _draft_wide(path, options, source)
+    return [narrow] if wide is None else [replace(narrow, unplaced=()), wide]
+
+
+def _draft_wide(path: Path, options: ReadOptions, source: SourceTable) -> DraftedTable | None:
+    """One column per laboratory test: every column of numbers whose header is no column of a feed."""
+    feed = FEEDS["lab_results"]
+    placed = _place(feed, source.header)
+    patient = next((name for name, column in placed.items() if column.name == "patient_id"), None)
+    personal = _place(FEEDS["patients"], source.header)
+    taken = {*placed, *personal}
+    others = tuple(name for name in source.header if name not in taken and source.header.count(name) == 1)
+    samples = _samples(source, (*placed, *others))
+    tests = [name for name in others if samples[name] and all(_NUMBER.fullmatch(text) for text in samples[name])]
+    if patient is None or len(tests) < _MIN_WIDE:
+        return None
+    times = [name for name in (*placed, *others) if samples[name] and _looks_timed(samples[name])]
+    table: dict[str, Any] = {"feed": feed.name, "files": [_pattern(path)]}
+    if options.model_fields_set:
+        table["read"] = {name: getattr(options, name) for name in options.model_fields_set}
+    if _has_blocks(source, patient):
+        table["fill_down"] = [patient]
+    table["columns"] = {"patient_id": _draft_column(feed.column("patient_id"), patient, samples[patient])}
+    if times:
+        table["columns"]["collected_at"] = _draft_column(feed.column("collected_at"), times[0], samples[times[0]])
+    known = _known_tests()
+    table["unpivot"] = {
+        "columns": {
+            name: {"set": {"loinc": known.get(_folded(name), f"LOCAL-{name}"), "test_name": name}} for name in tests
+        }
+    }
+    unplaced = tuple(name for name in source.header if name not in {patient, *times[:1], *tests})
+    return DraftedTable(path, table, 1.0, unplaced)
+
+
+def _looks_timed(texts: Sequence[str]) -> bool:
+    timed = [form for form in _DATE_FORMATS if "%H" in form]
+    return all(any(_fits(text, form) for form in timed) for text in texts)
+
+
+def _has_blocks(source: SourceTable, patient: str) -> bool:
+    """True when most rows leave the patient's column empty: ids stand on the first row of a block only."""
+    for build in source.chunks((patient,)):
+        column = build().columns[patient]
+        return bool(column.null_count > len(column) / 2)
+    return False
+
+
+@cache
+def _known_tests() -> dict[str, str]:
+    """Names of laboratory tests with a LOINC code that the models read."""
+    return {_folded(name): loinc for loinc, names in _TESTS.items() for name in names}
+
+
+def _draft_table(path: Path, options: ReadOptions, source: SourceTable) -> DraftedTable:
     feed, placed = _best_feed(path, source.header)
     samples = _samples(source, tuple(placed))
     columns = {

@@ -59,6 +59,23 @@ def test_a_draft_shows_no_identifier(drafted: Path) -> None:
     assert "nameless.csv: none of its 7 columns was recognised" in text
 
 
+def test_a_wide_sheet_is_drafted_long(night: Night, tmp_path: Path) -> None:
+    night.deliver()
+    sheet = Path(__file__).parent / "data" / "tongji" / "time_series_excerpt.csv"
+    night.write("2018-07-30", "time_series_excerpt.csv", sheet.read_bytes())
+    path = tmp_path / "drafted.yml"
+    path.write_text(draft(night.folder))
+    night.profile = load_profile(path)
+    labs = next(table for table in night.profile.tables if table.feed == "lab_results")
+    assert labs.fill_down == ("PATIENT_ID",)
+    assert labs.unpivot is not None
+    assert labs.unpivot.columns["血红蛋白"].set["loinc"] == "718-7"
+    result = night.ingest("lab_results")
+    assert result.rejected == 0
+    assert {row["test_name"] for row in night.lake_rows("lab_results")} >= {"血红蛋白", "肌酐"}
+    assert {row["collected_at"][:4] for row in night.lake_rows("lab_results")} == {"2020"}
+
+
 def test_a_folder_without_tables_is_told_in_one_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ExtractError, match="doesn't exist"):
         draft(tmp_path / "nowhere")
