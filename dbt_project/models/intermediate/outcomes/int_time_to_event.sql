@@ -15,41 +15,44 @@ with active_sources as (
         {%- endfor %}
 ),
 
-candidates as (
+decisive as (
     select
         origins.patient_key,
         origins.endpoint,
         origins.origin_date,
         origins.date_precision as origin_precision,
-        origins.evidence as origin_evidence,
         sources.source,
         sources.role,
         sources.event_kind,
-        sources.priority,
         sources.reason,
         greatest(happenings.happened_on, origins.origin_date) as ended_on,
-        happenings.date_precision,
-        happenings.evidence
+        happenings.date_precision
     from {{ ref('int_endpoint_origins') }} as origins
     inner join active_sources as sources on origins.endpoint = sources.endpoint
     inner join {{ ref('int_endpoint_happenings') }} as happenings
         on origins.patient_key = happenings.patient_key and sources.source = happenings.source
+    -- Evidence joins the one row that is left: carried through the choice it would cost many times the memory.
+    qualify row_number() over (
+        partition by origins.patient_key, origins.endpoint
+        order by sources.role = 'last', greatest(happenings.happened_on, origins.origin_date), sources.priority
+    ) = 1
 )
 
 select
-    patient_key,
-    endpoint,
-    origin_date,
-    ended_on,
-    {{ days_between('origin_date', 'ended_on') }} as time_days,
-    role = 'event' or event_kind = 'last_contact' as event,
-    event_kind,
-    reason,
-    date_precision,
-    origin_precision,
-    date_precision <> 'day' or origin_precision <> 'day' as date_imputed,
-    {{ merge_evidence(['origin_evidence', 'evidence']) }} as evidence
-from candidates
-qualify row_number() over (
-    partition by patient_key, endpoint order by role = 'last', ended_on, priority
-) = 1
+    decisive.patient_key,
+    decisive.endpoint,
+    decisive.origin_date,
+    decisive.ended_on,
+    {{ days_between('decisive.origin_date', 'decisive.ended_on') }} as time_days,
+    decisive.role = 'event' or decisive.event_kind = 'last_contact' as event,
+    decisive.event_kind,
+    decisive.reason,
+    decisive.date_precision,
+    decisive.origin_precision,
+    decisive.date_precision <> 'day' or decisive.origin_precision <> 'day' as date_imputed,
+    {{ merge_evidence(['origins.evidence', 'happenings.evidence']) }} as evidence
+from decisive
+inner join {{ ref('int_endpoint_origins') }} as origins
+    on decisive.patient_key = origins.patient_key and decisive.endpoint = origins.endpoint
+inner join {{ ref('int_endpoint_happenings') }} as happenings
+    on decisive.patient_key = happenings.patient_key and decisive.source = happenings.source
