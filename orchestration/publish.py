@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from analysis_assets.privacy import exporter_of
 from interchange import write_adam, write_cbioportal
 from orchestration.code_version import code_version
 from orchestration.dbt_docs import write_dbt_docs
@@ -40,7 +41,9 @@ def published_warehouse(upstream: list[dg.AssetKey]) -> dg.AssetsDefinition:
         with as_failure():
             manifest = json.loads(ensure_manifest().read_text(encoding="utf-8"))
             write_dbt_docs(manifest, refresh.home.build_database, refresh.home.staged("dbt_docs"))
-            _write_interchange(refresh)
+            exporter = exporter_of(refresh.study)
+            if exporter is None:  # patient by patient, interchange files would undo the suppression
+                _write_interchange(refresh)
             version = publish(
                 refresh.home,
                 context.run_id,
@@ -50,6 +53,7 @@ def published_warehouse(upstream: list[dg.AssetKey]) -> dg.AssetsDefinition:
                 ),
                 keep=refresh.settings.keep_versions,
                 memory_limit=refresh.settings.memory_limit,
+                exporter=exporter,
             )
             record_builds(refresh.home)
             remember_deliveries(refresh.settings, refresh.read_extracts)

@@ -5,7 +5,7 @@ Imports nothing of the house. What does not belong here: clinical rules, checks,
 
 from warehouse.connection import connect_build, connect_read_only
 from warehouse.errors import WarehouseError
-from warehouse.exports import EXPORTED_SCHEMAS, export_tables
+from warehouse.exports import EXPORTED_SCHEMAS, Exporter, export_tables
 from warehouse.home import PUBLISHED_FOLDERS, WarehouseHome, restrict_new_files
 from warehouse.publishing import publish
 from warehouse.tables import list_tables, quote, table_exists, write_table
@@ -14,6 +14,7 @@ from warehouse.versions import Version, current_version, list_versions, recover,
 __all__ = [
     "EXPORTED_SCHEMAS",
     "PUBLISHED_FOLDERS",
+    "Exporter",
     "Version",
     "WarehouseError",
     "WarehouseHome",

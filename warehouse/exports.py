@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -10,6 +11,8 @@ from warehouse.tables import list_tables, quote
 
 # A name that stands in both belongs to the published numbers; the mart is then exported as `marts__<table>.parquet`.
 EXPORTED_SCHEMAS = ("analysis", "marts")
+# Writes the exports of a database into an existing folder; returns the path by export name.
+Exporter = Callable[[duckdb.DuckDBPyConnection, Path], dict[str, Path]]
 
 
 def export_tables(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, Path]:

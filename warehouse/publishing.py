@@ -23,7 +23,7 @@ import duckdb
 
 from warehouse.connection import connect_build, connect_read_only
 from warehouse.errors import WarehouseError
-from warehouse.exports import export_tables
+from warehouse.exports import Exporter, export_tables
 from warehouse.files import files_below, flush_directory, seal_tree, sha256_of, write_durably
 from warehouse.home import DATABASE_NAME, DIRECTORY_MODE, PUBLISHED_FOLDERS, WarehouseHome
 from warehouse.tables import list_tables, quote
@@ -50,6 +50,7 @@ def publish(
     facts: Mapping[str, Any] | None = None,
     keep: int = 7,
     memory_limit: str | None = None,
+    exporter: Exporter | None = None,
 ) -> Version:
     """Make the build database and the staged folders the version that readers see.
 
@@ -63,6 +64,7 @@ def publish(
         facts: JSON values to keep in `night.json` (code version, study hash, extract hashes ...).
         keep: how many versions to keep, the new one included.
         memory_limit: DuckDB memory limit for the copy.
+        exporter: writes the exports from the published copy; by default every mart and analysis table.
 
     Returns:
         The published version.
@@ -80,7 +82,7 @@ def publish(
     partial = home.versions / f"{name}{PARTIAL_SUFFIX}"
     try:
         partial.mkdir(mode=DIRECTORY_MODE)
-        rows = _fill(partial, home, memory_limit)
+        rows = _fill(partial, home, memory_limit, exporter)
         hashes = {str(path.relative_to(partial)): sha256_of(path) for path in files_below(partial)}
         manifest = {
             "version": name,
@@ -115,7 +117,7 @@ def _version_name(sequence: int, run_id: str, now: datetime) -> str:
     return f"{sequence:06d}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{short}"
 
 
-def _fill(partial: Path, home: WarehouseHome, memory_limit: str | None) -> dict[str, int]:
+def _fill(partial: Path, home: WarehouseHome, memory_limit: str | None, exporter: Exporter | None) -> dict[str, int]:
     """Fill a version's folder; return the number of rows by `schema.table`."""
     with connect_build(home.build_database, memory_limit) as build:
         drop_views_of_files(build)
@@ -132,7 +134,7 @@ def _fill(partial: Path, home: WarehouseHome, memory_limit: str | None) -> dict[
             )
         exports = partial / "exports"
         exports.mkdir(mode=DIRECTORY_MODE)
-        export_tables(copy, exports)
+        (exporter or export_tables)(copy, exports)
     for folder in PUBLISHED_FOLDERS:
         if folder != "exports" and home.staged(folder).is_dir():
             shutil.copytree(home.staged(folder), partial / folder)

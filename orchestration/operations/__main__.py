@@ -7,10 +7,12 @@ import os
 import subprocess
 import sys
 
+from analysis_assets.privacy import exporter_of
 from orchestration.operations.audit import record_builds
 from orchestration.operations.lock import RefreshLock
 from orchestration.operations.verification import verify
 from orchestration.settings import ROOT, Settings, SettingsError
+from study import StudyError, load_study
 from warehouse import WarehouseError, WarehouseHome, current_version, list_versions, rollback
 
 
@@ -33,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
         if chosen.command == "rollback":
             return _rollback(settings.home, chosen.version)
         return _verify(settings, chosen.rebuild)
-    except (WarehouseError, SettingsError) as error:
+    except (WarehouseError, SettingsError, StudyError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
 
@@ -60,7 +62,8 @@ def _verify(settings: Settings, rebuild: bool) -> int:
         )
     with RefreshLock(settings.home, "verification"):
         record_builds(settings.home)
-        result = verify(settings.home, (lambda home: _refresh_into(home)) if rebuild else None)
+        exporter = exporter_of(load_study(settings.study))
+        result = verify(settings.home, (lambda home: _refresh_into(home)) if rebuild else None, exporter)
     for sentence in result.done:
         print(f"compared: {sentence}")
     for problem in result.problems:

@@ -14,7 +14,7 @@ from pyarrow.lib import ArrowException
 
 from orchestration.operations.audit import audit_trail, results_of
 from orchestration.operations.errors import OperationsError
-from warehouse import Version, WarehouseHome, connect_read_only, current_version, export_tables
+from warehouse import Exporter, Version, WarehouseHome, connect_read_only, current_version, export_tables
 from warehouse.files import files_below, sha256_of
 from warehouse.versions import MANIFEST_NAME
 
@@ -48,7 +48,7 @@ class Verification:
     problems: tuple[str, ...]
 
 
-def verify(home: WarehouseHome, rebuild: Rebuild | None = None) -> Verification:
+def verify(home: WarehouseHome, rebuild: Rebuild | None = None, exporter: Exporter | None = None) -> Verification:
     """Check the published version.
 
     1. Every file has the SHA-256 of `night.json`, none is missing or added. 2. Exports made again from the warehouse
@@ -58,6 +58,7 @@ def verify(home: WarehouseHome, rebuild: Rebuild | None = None) -> Verification:
     Args:
         home: the warehouse home.
         rebuild: builds and publishes into the given empty home from a copy of the lake; None leaves step 5 out.
+        exporter: what the version's exports were written with, where not with the default.
 
     Raises:
         OperationsError: nothing is published.
@@ -69,7 +70,7 @@ def verify(home: WarehouseHome, rebuild: Rebuild | None = None) -> Verification:
     done = [f"{len(manifest['sha256'])} published files against their SHA-256"]
     problems = _changed_files(version, manifest)
     if not problems:
-        problems += _changed_exports(home, version)
+        problems += _changed_exports(home, version, exporter or export_tables)
         done.append(f"{len(results_of(manifest))} exports made anew from the warehouse, byte by byte")
     problems += _trail_disagrees(home, version, manifest)
     done.append(f"the audit trail of {len(audit_trail(home))} builds")
@@ -135,10 +136,10 @@ def _changed_files(version: Version, manifest: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _changed_exports(home: WarehouseHome, version: Version) -> list[str]:
+def _changed_exports(home: WarehouseHome, version: Version, exporter: Exporter) -> list[str]:
     with tempfile.TemporaryDirectory(prefix=".verify-", dir=home.root) as scratch:
         with connect_read_only(version.database) as connection:
-            written = export_tables(connection, Path(scratch))
+            written = exporter(connection, Path(scratch))
         anew = {path.name: sha256_of(path) for path in written.values()}
     return _differences(results_of(version.manifest()), anew, "the warehouse's own export")
 

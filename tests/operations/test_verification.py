@@ -9,10 +9,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.operations import OperationsError, check_lake, verify
+from orchestration.operations import OperationsError, audit_facts, check_lake, record_builds, verify
 from orchestration.operations.__main__ import main
 from tests.operations.conftest import LedgerLine, Night, make_build
 from warehouse import WarehouseHome, publish, rollback
+from warehouse.exports import export_table
 
 
 def rebuild_as(number: int) -> object:
@@ -146,3 +147,20 @@ def test_commands(
     (home.exports / "rates.parquet").unlink()
     assert main(["verify"]) == 1
     assert "PROBLEM: exports/rates.parquet: missing" in capsys.readouterr().out
+
+
+def test_exports_are_verified_with_the_exporter_they_were_written_with(home: WarehouseHome) -> None:
+    def analyses_only(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, Path]:
+        path = folder / "rates.parquet"
+        export_table(connection, "analysis", "rates", path)
+        return {"rates": path}
+
+    make_build(home, 1)
+    facts = audit_facts(home, [], "0.1.0+abc", "cd" * 32, "0a1b2c3d")
+    publish(home, "run1", datetime(2018, 7, 31, tzinfo=UTC), facts=facts, exporter=analyses_only)
+    record_builds(home)
+    assert [path.name for path in home.exports.iterdir()] == ["rates.parquet"]
+    assert verify(home, exporter=analyses_only).problems == ()
+    assert verify(home).problems == (
+        "exports/patients.parquet: is not in both, published and the warehouse's own export",
+    )
