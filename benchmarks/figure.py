@@ -22,6 +22,7 @@ class Figure:
         peak_mb: our peak memory.
         note: what a reader must know.
         extra: further figures: processor seconds, the peer's peak.
+        guarded: False where a move of the ratio says nothing, as that of a rounding difference.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Figure:
     peak_mb: float | None = None
     note: str = ""
     extra: dict[str, float] = field(default_factory=dict)
+    guarded: bool = True
 
     @property
     def ratio(self) -> float | None:

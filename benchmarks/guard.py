@@ -40,6 +40,8 @@ class Move:
 
 def guarded_ratio(figure: Figure) -> float | None:
     """Return the ratio that is kept: of processor time where it was measured, which load on the machine moves least."""
+    if not figure.guarded:
+        return None
     return figure.extra.get("cpu_ratio", figure.ratio)
 
 

@@ -32,6 +32,12 @@ def test_new_and_unmeasured_figures_are_no_news() -> None:
     assert moved([unmeasured, figure(9.0, "another")], {"small": 1.0}) == []
 
 
+def test_a_rounding_difference_is_not_guarded() -> None:
+    difference = Figure("difference", "relative difference", 5e-7, 1e-6, "tolerance", 1.0, guarded=False)
+
+    assert guarded_ratio(difference) is None
+
+
 def test_accepting_keeps_what_this_run_did_not_measure(tmp_path: Path) -> None:
     path = tmp_path / "committed.json"
     accept([figure(1.0, "large"), figure(2.0, "small")], path)
