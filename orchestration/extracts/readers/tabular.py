@@ -74,6 +74,9 @@ def _parquet_chunk(batch: pa.RecordBatch, wanted: tuple[str, ...]) -> Chunk:
 
 def _as_text(values: pa.Array) -> pa.DictionaryArray:
     encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
+    if len(encoded.dictionary) > len(encoded):
+        # A batch brings the texts of its whole row group so far: a column of ids would be hashed again and again.
+        encoded = encoded.dictionary_decode().dictionary_encode()
     kind = encoded.dictionary.type
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind):
         texts = encoded.dictionary.cast(pa.string())
