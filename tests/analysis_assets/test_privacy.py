@@ -197,7 +197,7 @@ def test_no_grade_follows_from_the_others(
     sums = [([*range(len(cells))], n + without)] if after["n_total"].notna().all() else []
     sums += [([*range(len(cells) - 1)], n)] if not pd.isna(after["n"][0]) else []
     assert small(after["n"]) == []
-    assert recoverable(cells, [*after["n"][1:].notna(), False, False], sums) == []
+    assert recoverable(cells, [*after["n"][1:].notna(), ungraded == 0, False], sums) == []
 
 
 Patients = st.lists(
@@ -262,3 +262,38 @@ def test_one_small_exclusion_hides_the_flow_up_to_the_last_remainder(tables: dic
     rows[2] |= {"n_excluded": 0}
     after = suppress({"cohort_flow": frame_of(tables, "cohort_flow", rows)}, BELOW)["cohort_flow"]
     assert after["n_remaining"].tolist() == [60, 48, 48]
+
+
+def test_curves_of_levels_stay_away_where_few_have_no_level(tables: dict[str, pd.DataFrame]) -> None:
+    for without, shown in ((3, False), (0, True)):
+        levels = ["no"] * 40 + ["yes"] * 40 + [None] * without
+        patients: list[tuple[int, bool, str | None]] = [(5 * i % 599 + 1, True, x) for i, x in enumerate(levels)]
+        rows = curve(patients, "", "") + curve(patients[:40], "sex", "no") + curve(patients[40:80], "sex", "yes")
+        after = suppress({"km_curves": frame_of(tables, "km_curves", rows)}, BELOW)["km_curves"]
+        assert (after["factor"] == "").any()
+        assert (after["factor"] == "sex").any() == shown
+
+
+def test_a_model_of_nearly_everybody_would_count_the_others(tables: dict[str, pd.DataFrame]) -> None:
+    head = {"endpoint": "OS", "model": "univariate", "hazard_ratio": 2.0}
+    models = (("age", 60, 30), ("sex", 57, 30), ("wbc", 40, 28), ("pax5", 40, 20))
+    rows = [{**head, "term": term, "n": n, "n_events": events} for term, n, events in models]
+    rates = [{"endpoint": "CR", "n": 30, "n_total": 60, "n_not_evaluable": 0}]
+    after = suppress(
+        {
+            "cox_models": frame_of(tables, "cox_models", rows),
+            "response_rates": frame_of(tables, "response_rates", rates),
+        },
+        BELOW,
+    )["cox_models"].set_index("term")
+    assert after["hazard_ratio"].notna().to_dict() == {"age": True, "sex": False, "wbc": False, "pax5": True}
+    assert after["n"].notna().to_dict() == {"age": True, "sex": False, "wbc": True, "pax5": True}
+
+
+def test_few_left_out_of_a_test_take_its_total_with_them(tables: dict[str, pd.DataFrame]) -> None:
+    rows = [{"endpoint": "OS", "factor": f, "n": 50, "n_events": 20, "n_missing": m, "p_value": 0.1}
+            for f, m in (("age", 10), ("sex", 2))]  # fmt: skip
+    after = suppress({"logrank_tests": frame_of(tables, "logrank_tests", rows)}, BELOW)["logrank_tests"]
+    hidden = after[["n", "n_events", "n_missing", "p_value"]].isna()
+    assert hidden.all(axis=1).tolist() == [False, True]
+    assert hidden.any(axis=1).tolist() == [False, True]
