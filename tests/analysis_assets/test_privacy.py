@@ -10,7 +10,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from analysis_assets.privacy import CURVES, EXPORTED, LEFT_OUT, RULES, exporter_of, suppress, suppressing_exporter
@@ -183,6 +183,7 @@ def test_no_level_follows_from_the_others(tables: dict[str, pd.DataFrame], bands
 
 
 @settings(max_examples=40, deadline=None)
+@example(grades=[6, 7], ungraded=0, without=2)
 @given(grades=st.lists(st.integers(1, 14), max_size=5), ungraded=COUNTS, without=COUNTS)
 def test_no_grade_follows_from_the_others(
     tables: dict[str, pd.DataFrame], grades: list[int], ungraded: int, without: int
