@@ -71,7 +71,10 @@ def _rate(count: int | None, total: int | None, pct: float | None) -> str:
     return f"{count} ({pct:.1f}%)"
 
 
-def _median(endpoint: str, median: float | None, low: float | None, high: float | None, method: str) -> str:
+def _median(endpoint: str, median: float | None, low: float | None, high: float | None, method: str | None) -> str:
+    if method is None:
+        return f"  median {endpoint:<10} not computable"
+
     def months(value: float | None) -> str:
         return "not reached" if value is None else f"{value:.1f}"
 

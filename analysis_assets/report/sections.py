@@ -112,7 +112,7 @@ class Sections:
 
     def _flags_of_parts(self, records: Sequence[Record]) -> dict[int, bool]:
         """Hidden flags of groups that make up all patients."""
-        hidden = self.guard.hidden([int(r["n"]) for r in records])
+        hidden = self.guard.hidden([int(r["n"] or 0) for r in records])
         return {id(r): flag for r, flag in zip(records, hidden, strict=True)}
 
     def _baseline_row(self, record: Record, hidden: bool) -> Row:
@@ -324,7 +324,9 @@ class Sections:
         median = number_text(record["median_months"], 1)
         ends = interval_text(record["median_ci_low"], record["median_ci_high"], 1)
         counts = [
-            self.opened(
+            Cell("–")
+            if n is None
+            else self.opened(
                 self.guard.text(int(n), str(n), hidden or self.guard.small(int(n))), f"{title}: {said}", sql, who, trace
             )
             for n, said, who in ((record["n"], "patients", everyone), (record["n_events"], "events", events))
