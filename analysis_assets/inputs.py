@@ -149,6 +149,8 @@ class StudyInputs:
         self._connection = connection
         self._study = study
         self._columns: dict[str, dict[str, str]] = {}
+        # One pass over all endpoints: asked one by one, millions of outcomes were joined a dozen times.
+        self._assessments: dict[str, tuple[int, int]] | None = None
 
     # ---- the study's covariates -------------------------------------------------------------------------------------
 
@@ -308,19 +310,22 @@ class StudyInputs:
 
     def _assessed(self, endpoint: str) -> tuple[int, int]:
         """Included patients with and without an assessment; the second count as not achieved."""
-        row = self._one(
-            """
-            with judged as (
-                select o.achieved is not null and coalesce(o.event_kind, '') <> 'not_evaluable' as assessed
-                from marts.outcomes as o
-                join marts.patients as p using (patient_key)
-                where p.included and o.endpoint = ?
+        if self._assessments is None:
+            rows = self._rows(
+                """
+                with judged as (
+                    select o.endpoint,
+                        o.achieved is not null and coalesce(o.event_kind, '') <> 'not_evaluable' as assessed
+                    from marts.outcomes as o
+                    join marts.patients as p using (patient_key)
+                    where p.included and o.kind = 'binary'
+                )
+                select endpoint, count(*) filter (assessed), count(*) filter (not assessed)
+                from judged group by endpoint
+                """
             )
-            select count(*) filter (assessed), count(*) filter (not assessed) from judged
-            """,
-            [endpoint],
-        )
-        return int(row[0]), int(row[1])
+            self._assessments = {str(name): (int(with_one), int(without)) for name, with_one, without in rows}
+        return self._assessments.get(endpoint, (0, 0))
 
     # ---- counts and summaries for the tables ------------------------------------------------------------------------
 
