@@ -1,7 +1,7 @@
 {{ config(severity='warn', meta={
     'kahn': 'plausibility',
     'action': 'Check the first day of the CRS in the chart: a CRS that begins later than 30 days after the infusion is rare.',
-    'dagster': {'ref': {'name': 'adverse_events'}},
+    'dagster': {'ref': {'name': 'int_recorded_adverse_events'}},
 }) }}
 -- Recorded CRS of the CAR-T phase begins within 30 days of the infusion.
 select

@@ -1,7 +1,7 @@
 {{ config(severity='warn', meta={
     'kahn': 'plausibility',
     'action': 'Visits state different days of death: leave the right one at the source. Until then the earliest counts.',
-    'dagster': {'ref': {'name': 'outcomes'}},
+    'dagster': {'ref': {'name': 'int_deaths'}},
 }) }}
 -- A patient has one day of death.
 select

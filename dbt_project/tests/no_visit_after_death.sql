@@ -1,7 +1,7 @@
 {{ config(severity='warn', meta={
     'kahn': 'plausibility',
     'action': 'Check the day of death and the later visit; one of them belongs to another day or patient.',
-    'dagster': {'ref': {'name': 'outcomes'}},
+    'dagster': {'ref': {'name': 'int_last_contact'}},
 }) }}
 -- Nobody visits after death. The visit adds nothing to follow-up.
 select

@@ -1,7 +1,7 @@
 {{ config(severity='warn', meta={
     'kahn': 'plausibility',
     'action': 'Check the day of relapse at the visit, and whether the remission before it was entered; the relapse is not counted.',
-    'dagster': {'ref': {'name': 'events'}},
+    'dagster': {'ref': {'name': 'int_leukemia_findings'}},
 }) }}
 -- A relapse that a visit records is counted only after a remission where response was assessed: these are not counted.
 select
