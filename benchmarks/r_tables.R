@@ -32,12 +32,13 @@ for (endpoint in survival_endpoints) {
   for (factor in c("", terms_of("km", endpoint))) {
     covariate <- if (factor == "") rep(0, nrow(patients)) else patients[[factor]]
     fit <- survfit(outcome ~ covariate, conf.type = "plain")   # the whole curve with its intervals
-    medians <- quantile(fit, 0.5)
     levels <- sort(unique(covariate[!is.na(covariate)]))
     for (i in seq_along(levels)) {
-      median <- if (length(levels) == 1) medians$quantile[1] else medians$quantile[i, 1]
+      # R takes the middle of a step that lies at one half exactly; SPSS, whom our median follows, its start.
+      curve <- if (length(levels) == 1) fit else fit[i]
+      median <- curve$time[which(curve$surv <= 0.5 + 1e-9)[1]]
       note("km_summary", endpoint, factor, levels[i], "median_months", median / days_per_month)
-      at <- summary(if (length(levels) == 1) fit else fit[i], times = landmark_months * days_per_month, extend = TRUE)
+      at <- summary(curve, times = landmark_months * days_per_month, extend = TRUE)
       for (j in seq_along(landmark_months)) {
         note("km_landmarks", endpoint, factor, levels[i], paste0("survival_", landmark_months[j]), at$surv[j])
         note("km_landmarks", endpoint, factor, levels[i], paste0("std_error_", landmark_months[j]), at$std.err[j])
