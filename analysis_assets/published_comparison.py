@@ -7,6 +7,7 @@ and the paper contradicts itself there. `differs`: it does not, and nothing else
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Mapping
@@ -102,10 +103,10 @@ def _answer(cell: Cell, rules: list[dict[str, str]], records: Mapping[str, list[
         name = rule["analysis_table"]
         mapped = mapped or name
         keys = dict(pair.partition("=")[::2] for pair in _filled(rule["keys"], places).split(";"))
-        rows = [r for r in records.get(name, []) if all(_same(r.get(k), v) for k, v in keys.items())]
-        if rows:
+        row = next((r for r in records.get(name, []) if all(_same(r.get(k), v) for k, v in keys.items())), None)
+        if row is not None:
             column = _filled(rule["column"], places)
-            return _from_row(rows[0], name, keys, column, float(rule["scale"] or 1))
+            return _from_row(row, name, keys, column, float(rule["scale"] or 1))
     if not mapped:
         return _Answer(note="no rule of the mapping leads to this figure")
     if parse_statistic(cell.statistic).model.startswith("multi") and cell.interval is None:
@@ -144,6 +145,7 @@ def _filled(template: str, places: Mapping[str, str]) -> str:
 _ALIKE = str.maketrans({"≥": ">=", "≤": "<=", "×": "x", "–": "-", "⁹": "^9", "⁶": "^6", "µ": "u"})
 
 
+@functools.lru_cache(maxsize=65536, typed=True)  # the same few values are asked for by every figure
 def _same(value: object, wanted: str) -> bool:
     if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
         return wanted == ""
