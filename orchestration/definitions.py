@@ -12,12 +12,13 @@ from orchestration.progress import progress_logger
 from orchestration.publish import published_warehouse
 from orchestration.quality import night_record
 from orchestration.raw import raw_assets
+from orchestration.refresh_context import RefreshContext
 from orchestration.settings import Settings
 from orchestration.transform import warehouse_models
 
 
-def build_definitions(settings: Settings) -> dg.Definitions:
-    """Return all assets, checks, the job, the schedule and the sensor for these settings."""
+def build_definitions(settings: Settings, prepared: RefreshContext | None = None) -> dg.Definitions:
+    """Return all assets, checks, jobs, the schedule and the sensors for these settings."""
     raw = raw_assets()
     models = warehouse_models()
     checks = expectation_checks()
@@ -33,7 +34,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         schedules=[nightly_schedule(settings, job)],
         sensors=[landing_sensor(settings, job), *outcome_sensors(settings, job)],
         loggers={"progress": progress_logger},
-        resources={"refresh": guarded_refresh(settings)},
+        resources={"refresh": guarded_refresh(settings, prepared)},
         executor=dg.in_process_executor,
     )
 

@@ -17,8 +17,12 @@ JOB_NAME = "nightly"
 REBUILD_JOB_NAME = "rebuild"
 
 
-def guarded_refresh(settings: Settings) -> dg.ResourceDefinition:
+def guarded_refresh(settings: Settings, prepared: RefreshContext | None = None) -> dg.ResourceDefinition:
     """Return the resource `refresh`: one run at a time on the home; a second one waits, then is refused.
+
+    Args:
+        settings: what is refreshed.
+        prepared: what the command has checked already, so that no delivery is read a second time.
 
     A whole night begins with recovery: what a killed refresh left is removed. A run of chosen steps (a backfill, a
     re-execution from failure) keeps the build that it goes on with.
@@ -39,7 +43,7 @@ def guarded_refresh(settings: Settings) -> dg.ResourceDefinition:
                 recover_home(settings.home)
             with as_failure():
                 record_builds(settings.home)
-            shared = RefreshContext(settings)
+            shared = prepared or RefreshContext(settings)
             yield shared
         finally:
             if shared is not None:

@@ -64,7 +64,7 @@ def _run(settings: Settings, from_lake: bool) -> Outcome:
     from orchestration.instance import prepare_environment
 
     prepare_environment(settings)
-    result, message = _execute(settings, from_lake)
+    result, message = _execute(context, from_lake)
     if not result.success:
         return Outcome(FAILED, message, result.run_id)
     return Outcome(0, run_id=result.run_id)
@@ -95,7 +95,7 @@ def _tell(settings: Settings, outcome: Outcome) -> None:
         send_notice(notice, settings.notices)
 
 
-def _execute(settings: Settings, from_lake: bool) -> tuple[ExecuteInProcessResult, str]:
+def _execute(context: RefreshContext, from_lake: bool) -> tuple[ExecuteInProcessResult, str]:
     warnings.filterwarnings("ignore", module="dagster")
     import dagster as dg
 
@@ -103,7 +103,8 @@ def _execute(settings: Settings, from_lake: bool) -> tuple[ExecuteInProcessResul
     from orchestration.guarded import JOB_NAME, REBUILD_JOB_NAME
     from orchestration.nightly import STARTED_BY_COMMAND, run_tags
 
-    definitions = build_definitions(settings)
+    settings = context.settings
+    definitions = build_definitions(settings, context)
     log = settings.home.logs / "refresh.log"  # dbt's own lines; the terminal gets one line per step
     with log.open("w", encoding="utf-8") as lines, redirect_stdout(lines), dg.DagsterInstance.get() as instance:
         tags = STARTED_BY_COMMAND if from_lake else {**run_tags(settings, instance), **STARTED_BY_COMMAND}
