@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from expectations import CheckResult, CheckSpec, build_data_docs, declared_checks, run_mart_checks, run_raw_checks
+from expectations import CheckResult, CheckSpec, declared_checks
 from orchestration.check_log import record_results
 from orchestration.raw import raw_key
 from orchestration.refresh_context import RefreshContext
-from warehouse import connect_build, current_version
+from warehouse import current_version
 
 
 def expectation_checks() -> list[dg.AssetChecksDefinition]:
@@ -38,8 +38,8 @@ def _as_spec(spec: CheckSpec) -> dg.AssetCheckSpec:
 def _raw_checks(specs: Sequence[CheckSpec]) -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(name="raw_expectations", specs=[_as_spec(spec) for spec in specs])
     def raw_expectations(refresh: dg.ResourceParam[RefreshContext]) -> Iterator[dg.AssetCheckResult]:
-        plan = refresh.lake.write_plan(refresh.pseudonymiser.key_id)
-        results = run_raw_checks(plan, refresh.home.lake, pages=refresh.home.build / "check_pages")
+        refresh.lake.write_plan(refresh.pseudonymiser.key_id)
+        results = refresh.judge.lake(refresh.home.lake, refresh.home.build / "check_pages")
         record_results(refresh.home, "raw", results)
         yield from _as_results(results, specs)
 
@@ -52,16 +52,11 @@ def _mart_checks(specs: Sequence[CheckSpec]) -> dg.AssetChecksDefinition:
         context: dg.AssetCheckExecutionContext, refresh: dg.ResourceParam[RefreshContext]
     ) -> Iterator[dg.AssetCheckResult]:
         pages = refresh.home.build / "check_pages"
-        with connect_build(refresh.home.build_database, refresh.settings.memory_limit) as connection:
-            published = current_version(refresh.home)
-            results = run_mart_checks(
-                connection,
-                refresh.study,
-                pages=pages,
-                published_rows=published.manifest()["rows"] if published else None,
-            )
+        published = current_version(refresh.home)
+        rows = published.manifest()["rows"] if published else None
+        results = refresh.judge.marts(refresh.home.build_database, refresh.study, pages, rows)
         record_results(refresh.home, "marts", results)
-        build_data_docs(pages, refresh.home.staged("data_docs"), context.run.run_id, datetime.now(UTC))
+        refresh.judge.data_docs(pages, refresh.home.staged("data_docs"), context.run.run_id, datetime.now(UTC))
         yield from _as_results(results, specs)
 
     return mart_expectations

@@ -61,6 +61,7 @@ def _run(settings: Settings, from_lake: bool) -> Outcome:
     context = RefreshContext(settings)
     _check_inputs(context, from_lake)
     settings.home.prepare()
+    _ = context.judge  # its imports take seconds, on the other core
     from orchestration.instance import prepare_environment
 
     prepare_environment(settings)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from analysis_assets.drawing import DrawingProcess
+from expectations.judge import Judge
 from orchestration.extracts import (
     Delivery,
     ExtractFolder,
@@ -72,6 +73,11 @@ class RefreshContext:
         return {extract.name: extract for extract in discover_extracts(self.settings.extracts)}
 
     @cached_property
+    def judge(self) -> Judge:
+        """The second process that runs Great Expectations; started when first asked for, best at the very start."""
+        return Judge()
+
+    @cached_property
     def drawing(self) -> DrawingProcess:
         """The second process that draws figures; started when first asked for, which the dbt step does in good time."""
         return DrawingProcess()
@@ -80,6 +86,8 @@ class RefreshContext:
         """End what the refresh left running."""
         if "drawing" in self.__dict__:
             self.drawing.close()
+        if "judge" in self.__dict__:
+            self.judge.close()
 
     @cached_property
     def _deliveries(self) -> dict[str, Delivery]:

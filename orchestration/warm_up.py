@@ -1,6 +1,6 @@
 """Imports that later steps need, made on a second thread while dbt works in its own process.
 
-Great Expectations, pandas, scipy and matplotlib take seconds to import; dbt's own process leaves this one idle longer.
+pandas, scipy and matplotlib take seconds to import; dbt's own process leaves this one idle longer.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import importlib
 import threading
 
 MODULES = (
-    "great_expectations",
     "scipy.stats",
     "scipy.optimize",
     "matplotlib.figure",

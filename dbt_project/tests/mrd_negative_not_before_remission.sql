@@ -1,7 +1,7 @@
 {{ config(severity='warn', meta={
     'kahn': 'plausibility',
     'action': 'Check the MRD result or the marrow before it: MRD was negative while the remission was not yet reached. It counts from the remission on.',
-    'dagster': {'ref': {'name': 'response_assessments'}},
+    'dagster': {'ref': {'name': 'int_first_mrd_negative'}},
 }) }}
 -- MRD is not negative before the remission; where a source says so, the remission dates it.
 select

@@ -1,0 +1,110 @@
+"""The suites run in a second process, so that importing Great Expectations costs the refresh no time."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from expectations.errors import ExpectationsError
+from expectations.results import CheckResult
+from warehouse.side_process import SideProcess, SideProcessError, serve
+
+if TYPE_CHECKING:
+    from study import Study
+
+
+class Judge:
+    """Handle of the judging process."""
+
+    def __init__(self) -> None:
+        """Start the process."""
+        self._process = SideProcess("expectations.judge")
+
+    def lake(self, lake_root: Path, pages: Path) -> list[CheckResult]:
+        """Judge the lake by its plan.json, as `run_raw_checks`; raises ExpectationsError when that can't be done."""
+        return self._results({"suite": "raw", "lake": str(lake_root), "pages": str(pages)})
+
+    def marts(
+        self, database: Path, study: Study, pages: Path, published_rows: Mapping[str, int] | None
+    ) -> list[CheckResult]:
+        """Judge the marts of a closed build file, as `run_mart_checks`; raises ExpectationsError likewise."""
+        rows = dict(published_rows) if published_rows is not None else None
+        request = {"suite": "marts", "database": str(database), "study": study.as_dbt_variable(), "pages": str(pages)}
+        return self._results({**request, "published_rows": rows})
+
+    def data_docs(self, pages: Path, folder: Path, run_name: str, run_time: dt.datetime) -> None:
+        """Write the Data Docs, as `build_data_docs`."""
+        self._ask({"docs": str(folder), "pages": str(pages), "run_name": run_name, "run_time": run_time.isoformat()})
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.close()
+
+    def _results(self, request: Mapping[str, Any]) -> list[CheckResult]:
+        return [CheckResult(**result) for result in self._ask(request)]
+
+    def _ask(self, request: Mapping[str, Any]) -> Any:
+        try:
+            self._process.ask(request)
+            return self._process.answer()
+        except SideProcessError as error:
+            raise ExpectationsError(f"Great Expectations could not judge: {error}") from None
+
+
+@dataclass(frozen=True)
+class _PlannedFiles:
+    files: tuple[str, ...]
+    deduplicate: bool
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """`lake/plan.json` as the raw suite reads it."""
+
+    feeds: Mapping[str, _PlannedFiles]
+    ledger: tuple[str, ...]
+    newest_extract: str | None
+
+
+def read_plan(lake_root: Path) -> _Plan:
+    """Return the plan that ingestion wrote."""
+    content = json.loads((lake_root / "plan.json").read_text(encoding="utf-8"))
+    feeds = {
+        name: _PlannedFiles(tuple(feed["files"]), bool(feed["deduplicate"])) for name, feed in content["feeds"].items()
+    }
+    return _Plan(feeds, tuple(content["ledger"]), content["newest_extract"])
+
+
+def _handle(request: Mapping[str, Any]) -> Any:
+    from expectations import build_data_docs, run_mart_checks, run_raw_checks
+    from study import Study
+    from warehouse import connect_read_only
+
+    pages = Path(request["pages"])
+    if "docs" in request:
+        run_time = dt.datetime.fromisoformat(request["run_time"])
+        return str(build_data_docs(pages, Path(request["docs"]), request["run_name"], run_time))
+    if request["suite"] == "raw":
+        lake_root = Path(request["lake"])
+        results = run_raw_checks(read_plan(lake_root), lake_root, pages=pages)
+    else:
+        with connect_read_only(Path(request["database"])) as connection:
+            study = Study.model_validate(request["study"])
+            results = run_mart_checks(connection, study, pages=pages, published_rows=request["published_rows"])
+    return [asdict(result) for result in results]
+
+
+def main() -> None:
+    """Import Great Expectations and answer."""
+    from expectations.great import ExpectationContext
+
+    ExpectationContext()  # imports and sets up what every suite needs
+    serve(_handle)
+
+
+if __name__ == "__main__":
+    main()
