@@ -659,17 +659,20 @@ def _integer(value: Any) -> int | None:
 
 
 def _summary_sql(value: str) -> str:
-    """Count, order statistics and moments of one column; decimals by whether rounding changes any value."""
+    """Count, order statistics and moments of one column; decimals by whether rounding changes any value.
+
+    Moments add the values in order of size, so that their last digit doesn't depend on the order of the rows.
+    """
     return ", ".join(
         (
             f"count({value})",
             f"median({value})",
             f"min({value})",
             f"max({value})",
-            f"avg({value})",
-            f"stddev_samp({value})",
-            f"skewness({value})",
-            f"kurtosis_pop({value})",
+            f"avg({value} order by {value})",
+            f"stddev_samp({value} order by {value})",
+            f"skewness({value} order by {value})",
+            f"kurtosis_pop({value} order by {value})",
             f"bool_and(abs({value} - round({value}, 0)) < {SAME})",
             f"bool_and(abs({value} - round({value}, 1)) < {SAME})",
         )
