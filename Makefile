@@ -80,13 +80,17 @@ bench: $(READY)  ## the benchmarks: one JSON line per figure (SCALE=full for the
 lock:  ## pin requirements.lock anew (needs uv on the PATH)
 	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements.lock
 
-# A browser for the report's tests: taken from the system's package manager where that may be done.
+# What pip can't bring, for the tests: taken from the system's package manager where that may be done.
 .PHONY: system-packages
 system-packages:
-	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { \
+	@missing=""; \
+	command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || missing="chromium"; \
+	command -v systemd-analyze >/dev/null || missing="$$missing systemd"; \
+	if [ -n "$$missing" ]; then \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	    echo "Installing chromium for the report's tests ..."; apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
-	  else echo "No chromium on the PATH: install your system's package 'chromium' to run the report's browser tests."; fi; }
+	    echo "Installing$$missing for the tests ..."; \
+	    apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	  else echo "Not on the PATH, so the tests that need it are left out: $$missing. Install it with your system's package manager."; fi; fi
 
 clean:  ## remove caches and the demo's warehouse, not the environment
 	@rm -rf dbt_project/target dbt_project/logs .pytest_cache .mypy_cache .ruff_cache .hypothesis var/demo

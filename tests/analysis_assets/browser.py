@@ -15,9 +15,8 @@ from typing import Any
 
 from websockets.sync.client import ClientConnection, connect
 
-CHROMIUM = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
-)
+from tests.system_packages import program
+
 _FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--remote-debugging-port=0",
@@ -29,11 +28,10 @@ class Browser:
     """Starts Chromium, opens pages in one tab and remembers what the page said and fetched."""
 
     def __init__(self) -> None:
-        if CHROMIUM is None:
-            raise RuntimeError("no Chromium on the PATH: install the package `chromium`")
+        chromium = program("chromium", "chromium-browser", "google-chrome", package="chromium")
         self.profile = tempfile.TemporaryDirectory(prefix="chromium-")
         self.process = subprocess.Popen(
-            [CHROMIUM, *_FLAGS, f"--user-data-dir={self.profile.name}", "about:blank"],
+            [chromium, *_FLAGS, f"--user-data-dir={self.profile.name}", "about:blank"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestration.operations.serve import command
+from tests.system_packages import program
 
 ROOT = Path(__file__).resolve().parents[2]
 UNITS = ("cart-daemon.service", "cart-webserver.service")
@@ -27,7 +28,8 @@ def units(tmp_path: Path) -> list[Path]:
 
 
 def systemd(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["systemd-analyze", *arguments], capture_output=True, text=True, check=False)
+    analyse = program("systemd-analyze", package="systemd")
+    return subprocess.run([analyse, *arguments], capture_output=True, text=True, check=False)
 
 
 def test_systemd_accepts_the_units(units: list[Path]) -> None:
