@@ -22,6 +22,10 @@ _STEP_NAMES = {
 }
 
 
+# Dagster tells of every step that a failed one left undone; the one message at the end says what failed.
+_FOLLOWS_FROM_A_FAILURE = "Dependencies for step"
+
+
 class ProgressHandler(logging.Handler):
     """Prints a line when a step ends; steps of one feed each are counted together."""
 
@@ -36,8 +40,9 @@ class ProgressHandler(logging.Handler):
             "dagster_event"
         )
         if event is None:
-            if record.levelno >= logging.WARNING:
-                self._print(f"  ! {record.__dict__.get('dagster_meta', {}).get('orig_message', record.getMessage())}")
+            message = record.__dict__.get("dagster_meta", {}).get("orig_message", record.getMessage())
+            if record.levelno >= logging.WARNING and not message.startswith(_FOLLOWS_FROM_A_FAILURE):
+                self._print(f"  ! {message}")
             return
         kind, step = event.event_type_value, event.step_key
         if kind == "STEP_START":

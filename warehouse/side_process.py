@@ -7,6 +7,7 @@ refresh's own work they cost no time.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -73,12 +74,17 @@ class SideProcess:
 
 
 def serve(handle: Callable[[Any], Any]) -> None:
-    """Answer requests from standard input until it ends; whatever `handle` prints goes to standard error."""
-    answers, sys.stdout = sys.stdout, sys.stderr
-    for line in sys.stdin:
-        try:
-            content = {"answer": handle(json.loads(line))}
-        except Exception as error:  # the other process must hear of it, whatever it is
-            content = {"error": f"{type(error).__name__}: {error}"}
-        answers.write(json.dumps(content) + "\n")
-        answers.flush()
+    """Answer requests from standard input until it ends.
+
+    Whatever `handle` prints goes to standard error, on the level of the file descriptor: DuckDB's progress bar is
+    printed by C code, once a query takes seconds.
+    """
+    with os.fdopen(os.dup(sys.stdout.fileno()), "w") as answers:
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        for line in sys.stdin:
+            try:
+                content = {"answer": handle(json.loads(line))}
+            except Exception as error:  # the other process must hear of it, whatever it is
+                content = {"error": f"{type(error).__name__}: {error}"}
+            answers.write(json.dumps(content) + "\n")
+            answers.flush()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 from warehouse.side_process import serve
 
 
 def add(numbers: list[int]) -> int:
     print("adding")  # noqa: T201
+    os.write(1, b"\nas a library written in C prints\n")
     return sum(numbers)
 
 
