@@ -88,7 +88,6 @@ class Settings:
             "CART_LAKE": str(self.home.lake),
             "CART_BUILD_DATABASE": str(self.home.build_database),
             "CART_MEMORY_LIMIT": self.memory_limit,
-            "CART_TEMP_DIRECTORY": str(self.home.build / "tmp"),
             "DBT_EXCLUDE_RESOURCE_TYPES": "unit_test",
             "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
             "DBT_LOG_LEVEL_FILE": "none",  # the refresh keeps dbt's lines; its debug log is megabytes a night
