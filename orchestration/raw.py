@@ -59,13 +59,14 @@ _EVIDENCE = (("source_extract", "varchar"), ("source_file", "varchar"), ("source
 
 
 def _ingest(refresh: RefreshContext, extract: str, feed: str) -> FeedIngestion:
-    refresh.delivery(extract)
+    delivery = refresh.delivery(extract)
     return ingest_feed(
         refresh.extracts[extract],
         feed,
         profile=refresh.profile,
         pseudonymiser=refresh.pseudonymiser,
         lake=refresh.lake,
+        delivery=delivery,
     )
 
 

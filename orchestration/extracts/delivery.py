@@ -161,7 +161,8 @@ def check_delivery(extract: ExtractFolder, profile: SourceProfile, lake: Lake | 
     listed = {entry.path: entry for entry in manifest.files} if manifest else {}
     _check_listed_files(extract, listed.values())
     _check_required(delivery)
-    known = {(row.file, row.sha256, row.profile_sha256): row.source_rows for row in lake.ledger()} if lake else {}
+    own = lake.ledger_rows(extract.name) if lake else ()
+    known = {(row.file, row.sha256, row.profile_sha256): row.source_rows for row in own}
     rows_by_file: dict[str, int] = {}
     for source in itertools.chain.from_iterable(delivery.files.values()):
         rows = known.get((source.path.name, file_sha256(source.path), profile.sha256))

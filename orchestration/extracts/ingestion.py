@@ -40,6 +40,7 @@ from orchestration.extracts.shaping import FileLoad, ShapedRows, lake_schema, re
 from orchestration.extracts.vault import write_vault
 
 _WORKERS = 2
+_SMALL_FILE = 1 << 20  # bytes; starting threads takes longer than such a file, and most nightly deltas are such files
 _NOTED_ROWS = 100
 _SHOWN = 200
 _LOOKALIKE = 0.75
@@ -93,12 +94,15 @@ def ingest_feed(
     profile: SourceProfile,
     pseudonymiser: Pseudonymiser,
     lake: Lake,
+    delivery: Delivery | None = None,
 ) -> FeedIngestion:
     """Brings one feed's files into the lake; what is there already (same content, profile, key) is not read again.
 
+    `delivery` is the extract's as `check_delivery` gave it, so that its folder is not sorted anew for every feed.
+
     Raises ExtractRefused when a file can't be read. A feed without files gives an empty result.
     """
-    delivery = read_delivery(extract, profile)
+    delivery = delivery or read_delivery(extract, profile)
     sources = delivery.files.get(feed, ())
     if not sources:
         return FeedIngestion(feed, extract.name, delivery.mode)
@@ -287,8 +291,8 @@ def _mapped_in_order(table: SourceTable, mapping: TableMapping) -> Iterator[Feed
 
 
 def _shaped_in_order(load: FileLoad, table: SourceTable, mapping: TableMapping) -> Iterator[ShapedRows]:
-    """Chunks in order, a few at a time side by side unless one depends on the one before it."""
-    if mapping.sequential:
+    """Chunks in order, a few at a time side by side unless one depends on the one before it or the file is small."""
+    if mapping.sequential or load.source.path.stat().st_size < _SMALL_FILE:
         for rows in _mapped_in_order(table, mapping):
             yield shape_rows(load, rows)
         return

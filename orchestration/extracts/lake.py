@@ -137,6 +137,7 @@ class Lake:
     def __init__(self, root: Path) -> None:
         """Takes the lake's folder, which is made (0700) when something is written first."""
         self.root = Path(root)
+        self._read_rows: dict[Path, tuple[tuple[int, int, int], LedgerRow]] = {}
 
     def raw_file(self, feed: str, extract: str, stem: str, load_id: str) -> Path:
         """Where the accepted rows of a file lie."""
@@ -168,8 +169,8 @@ class Lake:
         """Every ledger row, ordered by extract, feed and file."""
         return tuple(row for _, row in self._ledger_entries(sorted(self.root.glob("ledger/*/*.parquet"))))
 
-    def ledger_rows(self, extract: str, feed: str) -> tuple[LedgerRow, ...]:
-        """The ledger rows of one feed of one extract."""
+    def ledger_rows(self, extract: str, feed: str = "*") -> tuple[LedgerRow, ...]:
+        """The ledger rows of one extract, or of one feed of it; no other extract's are read."""
         folder = self.root / "ledger" / extract
         return tuple(row for _, row in self._ledger_entries(sorted(folder.glob(f"{feed}--*.parquet"))))
 
@@ -216,17 +217,29 @@ class Lake:
         os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE_FILE))
         try:
             yield temporary
-            with temporary.open("rb") as written:
-                os.fsync(written.fileno())
             if keep():
+                with temporary.open("rb") as written:
+                    os.fsync(written.fileno())
                 temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
 
     def _ledger_entries(self, paths: Iterable[Path]) -> Iterator[tuple[Path, LedgerRow]]:
+        """The row of each file, read once for as long as the file stays the same: years of nights are many files."""
         for path in paths:
-            for record in pq.read_table(path, schema=_LEDGER_SCHEMA).to_pylist():
-                yield path, LedgerRow(**record)
+            status = path.stat()
+            version = (status.st_ino, status.st_mtime_ns, status.st_size)
+            known, row = self._read_rows.get(path, (None, None))
+            if row is None or known != version:
+                row = _read_ledger_row(path)
+                self._read_rows[path] = (version, row)
+            yield path, row
+
+
+def _read_ledger_row(path: Path) -> LedgerRow:
+    with pq.ParquetFile(path) as opened:
+        (record,) = opened.read(use_threads=False).to_pylist()
+    return LedgerRow(**{name: record.get(name) for name in _LEDGER_SCHEMA.names})
 
 
 def load_id_of(content_id: str, key_id: str) -> str:
