@@ -1,7 +1,7 @@
 """A synthetic hospital: turns an invented cohort into extract files, so that every outcome has to be derived."""
 
 from synthetic_emr.fhir import write_fhir_extract
-from synthetic_emr.files import FORMATS, SyntheticExtractError
+from synthetic_emr.files import FORMATS, SyntheticExtractError, read_extract
 from synthetic_emr.his_zh import write_his_zh_extract
 from synthetic_emr.nightly import nightly_extracts, write_nightly_history
 from synthetic_emr.omop import write_omop_extract
@@ -13,6 +13,7 @@ __all__ = [
     "SyntheticExtractError",
     "build_reference_extract",
     "nightly_extracts",
+    "read_extract",
     "write_fhir_extract",
     "write_his_zh_extract",
     "write_nightly_history",

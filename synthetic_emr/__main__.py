@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from synthetic_emr.fhir import write_fhir_extract
-from synthetic_emr.files import FORMATS
+from synthetic_emr.files import FORMATS, read_extract
 from synthetic_emr.his_zh import write_his_zh_extract
 from synthetic_emr.nightly import write_nightly_history
 from synthetic_emr.omop import write_omop_extract
@@ -33,10 +33,10 @@ def main(arguments: list[str] | None = None) -> int:
     scale.add_argument("--memory-limit", default="2GB", help="what DuckDB may use")
     nightly = commands.add_parser("nightly", help="the reference extract night by night: a snapshot, then deltas")
     nightly.add_argument("--nights", type=int, default=30)
-    for command in (
-        nightly,
-        *(commands.add_parser(name, help="the reference extract in that format") for name in _OTHER_FORMATS),
-    ):
+    others = [commands.add_parser(name, help="an extract in that format") for name in _OTHER_FORMATS]
+    for command in others:
+        command.add_argument("--of", type=Path, help="folder of an extract to rewrite (default: the reference extract)")
+    for command in (nightly, *others):
         command.add_argument("--out", type=Path, required=True, help="folder of extracts")
         command.add_argument("--seed", type=int, default=REFERENCE_SEED)
     chosen = parser.parse_args(arguments)
@@ -45,7 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
     elif chosen.command == "nightly":
         folder = write_nightly_history(chosen.out, nights=chosen.nights, seed=chosen.seed)[-1]
     elif chosen.command in _OTHER_FORMATS:
-        folder = _OTHER_FORMATS[chosen.command](chosen.out, seed=chosen.seed)
+        extract = read_extract(chosen.of) if chosen.of else None
+        folder = _OTHER_FORMATS[chosen.command](chosen.out, seed=chosen.seed, extract=extract)
     else:
         folder = write_scaled_extract(
             chosen.out,

@@ -1,8 +1,9 @@
-"""The reference extract as FHIR R4 bulk NDJSON; `OMOP_FHIR.md` says which column goes where."""
+"""An extract as FHIR R4 bulk NDJSON; `OMOP_FHIR.md` says which column goes where."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ _ACT_CODES = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 _GENDERS = {"F": "female", "M": "male"}
 _SIGNS = {"temperature": "8310-5", "systolic_bp": "8480-6", "spo2": "59408-5", "oxygen_flow": "3151-8"}
 _HOSPITAL_OFFSET = "+08:00"
+_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?([eE][-+]?\d+)?")
+_COMPARED = re.compile(rf"(<=|>=|<|>)?({_NUMBER.pattern})")
 
 
 def fhir_resources(extract: Extract) -> dict[str, list[Resource]]:
@@ -44,18 +47,20 @@ def fhir_resources(extract: Extract) -> dict[str, list[Resource]]:
     return resources
 
 
-def write_fhir_extract(out_dir: Path, *, seed: int = REFERENCE_SEED) -> Path:
-    """Write the reference extract as `out_dir/2018-07-30/<ResourceType>.ndjson`, the same bytes for the same seed.
+def write_fhir_extract(out_dir: Path, *, seed: int = REFERENCE_SEED, extract: Extract | None = None) -> Path:
+    """Write an extract as `out_dir/2018-07-30/<ResourceType>.ndjson`, the same bytes for the same rows.
 
     Args:
         out_dir: the folder of extracts, made if it is missing.
         seed: of the reference extract.
+        extract: other rows than those of the reference extract.
 
     Returns:
         The extract folder.
     """
     folder = reference_folder(out_dir)
-    for resource_type, resources in fhir_resources(build_reference_extract(seed=seed)).items():
+    rows = build_reference_extract(seed=seed) if extract is None else extract
+    for resource_type, resources in fhir_resources(rows).items():
         lines = "".join(json.dumps(resource, ensure_ascii=False) + "\n" for resource in resources)
         (folder / f"{resource_type}.ndjson").write_text(lines, encoding="utf-8")
     return folder
@@ -73,7 +78,10 @@ def _without_empty(value: Any) -> Any:
 
 def _moment(text: str) -> str:
     """A FHIR dateTime: a bare date stays one, a time gets seconds and the hospital's offset."""
-    return f"{text}:00{_HOSPITAL_OFFSET}" if "T" in text else text
+    if "T" not in text:
+        return text
+    seconds = "" if text.count(":") > 1 else ":00"
+    return f"{text}{seconds}{_HOSPITAL_OFFSET}"
 
 
 def _extensions(row: Row, *columns: str) -> list[Resource]:
@@ -81,24 +89,26 @@ def _extensions(row: Row, *columns: str) -> list[Resource]:
     return [{"url": f"{_OWN}:{column}", "valueString": text} for column, text in named if text]
 
 
-def _number(text: str) -> int | float:
-    return float(text) if "." in text else int(text)
+def _number(text: str) -> int | float | None:
+    if not _NUMBER.fullmatch(text):
+        return None
+    return int(text) if text.lstrip("+-").isdigit() else float(text)
 
 
 def _quantity(text: str, unit: str) -> Resource:
     """The value as a quantity with its comparator; text that is no number as a string."""
-    number = text.removeprefix("<")
-    if not number:
+    if not text:
         return {}
-    if not number.replace(".", "", 1).isdigit():
+    found = _COMPARED.fullmatch(text)
+    if found is None:
         return {"valueString": text, "extension": _extensions({"unit": unit}, "unit")}
-    comparator = "<" if text.startswith("<") else ""
+    comparator, number = found.group(1) or "", found.group(2)
     return {"valueQuantity": {"value": _number(number), "comparator": comparator, "unit": unit}}
 
 
 def _interpretation(result: str) -> list[Resource]:
-    code = {"negative": "NEG", "positive": "POS"}[result]
-    return [{"coding": [{"system": _INTERPRETATIONS, "code": code}]}]
+    code = {"negative": "NEG", "positive": "POS"}.get(result, "")
+    return [{"coding": [{"system": _INTERPRETATIONS, "code": code}]}] if code else []
 
 
 def _observation(category: str, on: str) -> Resource:
@@ -118,12 +128,12 @@ def _patient(row: Row, number: str, death_on: str) -> Resource:
                 "id": number,
                 "identifier": [
                     {"system": f"{_OWN}:patient-id", "value": row["patient_id"]},
-                    {"system": f"{_OWN}:national-id", "value": row["national_id"]},
+                    {"system": f"{_OWN}:national-id", "value": row.get("national_id", "")},
                 ],
-                "name": [{"text": row["name"]}],
-                "telecom": [{"system": "phone", "value": row["phone"]}],
-                "address": [{"text": row["address"]}],
-                "gender": _GENDERS[row["sex"]],
+                "name": [{"text": row.get("name", "")}],
+                "telecom": [{"system": "phone", "value": row.get("phone", "")}],
+                "address": [{"text": row.get("address", "")}],
+                "gender": _GENDERS.get(row["sex"], "unknown" if row["sex"] else ""),
                 "birthDate": row["birth_date"],
                 "deceasedDateTime": death_on,
             }
@@ -171,7 +181,7 @@ def _lab_result(row: Row) -> Resource:
 def _vital_sign(row: Row) -> Resource:
     return {
         **_observation("vital-signs", row["measured_at"]),
-        "code": {"coding": [{"system": _LOINC, "code": _SIGNS[row["sign"]]}], "text": row["sign"]},
+        "code": {"coding": [{"system": _LOINC, "code": _SIGNS.get(row["sign"], row["sign"])}], "text": row["sign"]},
         **_quantity(row["value"], row["unit"]),
     }
 

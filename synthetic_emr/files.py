@@ -111,6 +111,39 @@ def write_extract(
     return folder
 
 
+def read_extract(folder: Path) -> Extract:
+    """The rows of an extract that was written here, as text: CSV or Parquet, a feed in one file or in several.
+
+    Raises:
+        SyntheticExtractError: the folder holds no file of any feed.
+    """
+    extract: Extract = {}
+    for feed in FEEDS:
+        paths = sorted([*folder.glob(f"{feed}.*"), *folder.glob(f"{feed}-*.*")])
+        extract[feed] = [row for path in paths for row in _READERS.get(path.suffix, _no_rows)(path)]
+    if not any(extract.values()):
+        raise SyntheticExtractError(f"{folder} holds no feed as CSV or Parquet")
+    return extract
+
+
+def _rows_of_csv(path: Path) -> list[Row]:
+    with path.open(encoding="utf-8", newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def _rows_of_parquet(path: Path) -> list[Row]:
+    import pyarrow.parquet as pq
+
+    return [{name: value or "" for name, value in row.items()} for row in pq.read_table(path).to_pylist()]
+
+
+def _no_rows(path: Path) -> list[Row]:
+    raise SyntheticExtractError(f"{path.name} is neither CSV nor Parquet; write the extract in one of them first")
+
+
+_READERS: Mapping[str, Callable[[Path], list[Row]]] = {".csv": _rows_of_csv, ".parquet": _rows_of_parquet}
+
+
 def _table(columns: Sequence[str], rows: Sequence[Row]) -> list[list[str]]:
     return [list(columns)] + [[row.get(column, "") for column in columns] for row in rows]
 

@@ -1,4 +1,4 @@
-"""The reference extract as a Chinese hospital information system would export it.
+"""An extract as a Chinese hospital information system would export it.
 
 GB18030, CRLF, Chinese headers and values, written from the vocabulary of such a system and not from our source profile,
 so that the profile `his_zh` is really tested.
@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from synthetic_emr.contract import FEEDS, Row
+from synthetic_emr.contract import FEEDS, Extract, Row
 from synthetic_emr.files import describe, write_manifest
 from synthetic_emr.reference import REFERENCE_DATE, REFERENCE_SEED, build_reference_extract, reference_folder
 
@@ -104,23 +105,25 @@ _VALUES: Mapping[tuple[str, str], Mapping[str, str]] = {
     ("follow_ups", "vital_status"): {"alive": "存活", "dead": "死亡"},
     ("follow_ups", "disease_status"): {"remission": "缓解", "relapse": "复发", "not_assessed": "未评估"},
 }
+_ISO = re.compile(r"(\d{4})-(\d{2})(?:-(\d{2})(?:[T ](.+))?)?")
 # What such a system writes where it has nothing to say; other columns stay empty.
 _NOTHING = {"death_on": "—", "relapse_on": "-", "relapse_site": "无", "parent_event_id": "/"}
 
 
-def write_his_zh_extract(out_dir: Path, *, seed: int = REFERENCE_SEED) -> Path:
-    """Write the reference extract as `out_dir/2018-07-30/患者信息.csv` and so on, the same bytes for the same seed.
+def write_his_zh_extract(out_dir: Path, *, seed: int = REFERENCE_SEED, extract: Extract | None = None) -> Path:
+    """Write an extract as `out_dir/2018-07-30/患者信息.csv` and so on, the same bytes for the same rows.
 
     Args:
         out_dir: the folder of extracts, made if it is missing.
         seed: of the reference extract.
+        extract: other rows than those of the reference extract.
 
     Returns:
         The extract folder.
     """
     folder = reference_folder(out_dir)
     written = []
-    for feed, rows in build_reference_extract(seed=seed).items():
+    for feed, rows in (build_reference_extract(seed=seed) if extract is None else extract).items():
         stem, headers = _FILES[feed]
         path = folder / f"{stem}.csv"
         path.write_bytes(_table(feed, headers.split(), rows))
@@ -146,6 +149,10 @@ def _cell(feed: str, column: str, text: str) -> str:
 
 
 def _chinese_date(text: str) -> str:
-    """2018年7月30日, with the time after a blank where there is one."""
-    year, month, day = text[:10].split("-")
-    return f"{year}年{int(month)}月{int(day)}日" + (f" {text[11:]}" if len(text) > 10 else "")
+    """2018年7月30日, with the time after a blank where there is one; 2018年7月 for a month. Other text stays."""
+    found = _ISO.fullmatch(text)
+    if found is None:
+        return text
+    year, month, day, time = found.groups()
+    written = f"{year}年{int(month)}月" + (f"{int(day)}日" if day else "")
+    return f"{written} {time}" if time else written

@@ -1,4 +1,4 @@
-"""The reference extract as OMOP CDM 5.4 tables; `OMOP_FHIR.md` says which column goes where."""
+"""An extract as OMOP CDM 5.4 tables; `OMOP_FHIR.md` says which column goes where."""
 
 from __future__ import annotations
 
@@ -118,25 +118,29 @@ def omop_tables(extract: Extract) -> dict[str, list[Row]]:
     return tables.rows
 
 
-def write_omop_extract(out_dir: Path, *, seed: int = REFERENCE_SEED) -> Path:
-    """Write the reference extract as `out_dir/2018-07-30/<table>.csv`, the same bytes for the same seed.
+def write_omop_extract(out_dir: Path, *, seed: int = REFERENCE_SEED, extract: Extract | None = None) -> Path:
+    """Write an extract as `out_dir/2018-07-30/<table>.csv`, the same bytes for the same rows.
 
     Args:
         out_dir: the folder of extracts, made if it is missing.
         seed: of the reference extract.
+        extract: other rows than those of the reference extract.
 
     Returns:
         The extract folder.
     """
     folder = reference_folder(out_dir)
-    for table, rows in omop_tables(build_reference_extract(seed=seed)).items():
+    source = build_reference_extract(seed=seed) if extract is None else extract
+    for table, rows in omop_tables(source).items():
         write_table(folder / f"{table}.csv", _TABLES[table].split(), rows)
     return folder
 
 
 def _moment(prefix: str, text: str) -> Row:
     """Date and datetime column of a moment; the datetime stays empty when only the date is known."""
-    return {f"{prefix}_date": text[:10], f"{prefix}_datetime": f"{text.replace('T', ' ')}:00" if "T" in text else ""}
+    seconds = "" if text.count(":") > 1 else ":00"
+    moment = f"{text.replace('T', ' ')}{seconds}" if "T" in text else ""
+    return {f"{prefix}_date": text[:10], f"{prefix}_datetime": moment}
 
 
 def _only(row: Row, *columns: str) -> Row:
@@ -144,13 +148,13 @@ def _only(row: Row, *columns: str) -> Row:
 
 
 def _person(row: Row, number: str) -> Row:
-    year, month, day = row["birth_date"].split("-")
+    year, month, day = [*row["birth_date"].split("-"), "", ""][:3]
     return {
         "person_id": number,
-        "gender_concept_id": _GENDERS[row["sex"]],
+        "gender_concept_id": _GENDERS.get(row["sex"], "0"),
         "year_of_birth": year,
-        "month_of_birth": str(int(month)),
-        "day_of_birth": str(int(day)),
+        "month_of_birth": month.lstrip("0"),
+        "day_of_birth": day.lstrip("0"),
         "race_concept_id": "0",
         "ethnicity_concept_id": "0",
         "person_source_value": row["patient_id"],
@@ -219,19 +223,19 @@ def _marrow(tables: _Tables, row: Row) -> None:
 
 def _mrd(tables: _Tables, row: Row) -> None:
     cells = _measured(_PATHOLOGY, f"MRD {row['method']}", row["value_percent"], "%")
-    cells |= _moment("measurement", row["sampled_on"]) | {"value_as_concept_id": _RESULTS[row["result"]]}
+    cells |= _moment("measurement", row["sampled_on"]) | {"value_as_concept_id": _RESULTS.get(row["result"], "")}
     tables.add("measurement", row["patient_id"], cells, _only(row, "target"), row["sampled_on"])
 
 
 def _extramedullary(tables: _Tables, row: Row) -> None:
     cells = _measured(_EXAMINATION, f"extramedullary {row['site']}") | _moment("measurement", row["assessed_on"])
-    cells |= {"value_as_concept_id": _RESULTS[row["finding"]]}
+    cells |= {"value_as_concept_id": _RESULTS.get(row["finding"], "")}
     tables.add("measurement", row["patient_id"], cells, _only(row, "method"), row["assessed_on"])
 
 
 def _molecular(tables: _Tables, row: Row) -> None:
     cells = _measured(_PATHOLOGY, f"{row['kind']} {row['gene']}") | _moment("measurement", row["sampled_on"])
-    cells |= {"value_as_concept_id": _RESULTS[row["result"]]}
+    cells |= {"value_as_concept_id": _RESULTS.get(row["result"], "")}
     tables.add("measurement", row["patient_id"], cells, {}, row["sampled_on"])
 
 
@@ -277,7 +281,7 @@ def _adverse_event(tables: _Tables, row: Row) -> None:
 
 def _encounter(tables: _Tables, row: Row) -> None:
     cells = {
-        "visit_concept_id": _CARE_UNITS[row["care_unit"]],
+        "visit_concept_id": _CARE_UNITS.get(row["care_unit"], "0"),
         "visit_type_concept_id": _EHR,
         "visit_source_value": row["encounter_id"],
     }
