@@ -2,6 +2,7 @@
 
 Each SQL file in `frames/` makes one frame: distinct values with `rows`, the number of source rows behind each, so that
 a hundred million rows are scanned once and never held. Where a share is judged, `population` holds its denominator.
+A frame may carry `sentence`: what a person is told of a row that fails, without any patient's value.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import duckdb
 import pandas as pd
@@ -35,6 +36,22 @@ DATED_BY = {
     "encounters": "admitted_at",
     "procedures": "performed_on",
     "follow_ups": "visited_on",
+}
+
+
+# What ingestion tells of a feed's deliveries; the types are DuckDB's.
+HISTORY_COLUMNS = {
+    "feed": "varchar",
+    "source_system": "varchar",
+    "shrunk_by": "double",
+    "extract_before": "varchar",
+    "rows_before": "bigint",
+    "extract_now": "varchar",
+    "rows_now": "bigint",
+    "last_extract": "varchar",
+    "missing_since": "varchar",
+    "snapshots_missed": "bigint",
+    "quiet_days": "bigint",
 }
 
 
@@ -77,7 +94,13 @@ class Frame:
     problem: str | None = None
 
 
-def raw_frames(plan: LakePlan, lake_root: Path, names: Iterable[str], threads: int = 2) -> dict[str, Frame]:
+def raw_frames(
+    plan: LakePlan,
+    lake_root: Path,
+    names: Iterable[str],
+    threads: int = 2,
+    histories: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Frame]:
     """Return the frames of the raw suite.
 
     Args:
@@ -85,12 +108,14 @@ def raw_frames(plan: LakePlan, lake_root: Path, names: Iterable[str], threads: i
         lake_root: the lake's folder.
         names: frames wanted.
         threads: DuckDB threads.
+        histories: one record per delivered feed and source system, see `HISTORY_COLUMNS`.
     """
     # Spilled rows are patients' data: they go into the warehouse home, never into the working or the system's folder.
     with tempfile.TemporaryDirectory(prefix=".checks-", dir=lake_root.parent) as spill, duckdb.connect() as connection:
         connection.execute(f"set threads = {int(threads)}")
         connection.execute("set temp_directory = ?", [spill])
         delivered = _lay_feed_views(connection, plan, lake_root)
+        _lay_histories(connection, histories)
         newest = plan.newest_extract or "9999-12-31"
         connection.execute(f"set variable newest_extract = date '{dt.date.fromisoformat(newest)}'")
         return {name: _frame(connection, "raw", name, _is_delivered(name, delivered)) for name in names}
@@ -171,6 +196,15 @@ def _lay_feed_views(connection: duckdb.DuckDBPyConnection, plan: LakePlan, lake_
         "select '' as feed, '' as patient_key, null::date as dated_on where false",
     )
     return delivered
+
+
+def _lay_histories(connection: duckdb.DuckDBPyConnection, histories: Sequence[Mapping[str, Any]]) -> None:
+    columns = ", ".join(f"{name} {kind}" for name, kind in HISTORY_COLUMNS.items())
+    connection.execute(f"create table feed_histories ({columns})")
+    rows = [[history[name] for name in HISTORY_COLUMNS] for history in histories]
+    if rows:
+        places = ", ".join("?" for _ in HISTORY_COLUMNS)
+        connection.executemany(f"insert into feed_histories values ({places})", rows)  # noqa: S608
 
 
 def _view_of_files(connection: duckdb.DuckDBPyConnection, name: str, paths: Sequence[Path]) -> None:

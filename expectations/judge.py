@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,9 +24,10 @@ class Judge:
         """Start the process."""
         self._process = SideProcess("expectations.judge")
 
-    def lake(self, lake_root: Path, pages: Path) -> list[CheckResult]:
+    def lake(self, lake_root: Path, pages: Path, histories: Sequence[Mapping[str, Any]] = ()) -> list[CheckResult]:
         """Judge the lake by its plan.json, as `run_raw_checks`; raises ExpectationsError when that can't be done."""
-        return self._results({"suite": "raw", "lake": str(lake_root), "pages": str(pages)})
+        request = {"suite": "raw", "lake": str(lake_root), "pages": str(pages)}
+        return self._results({**request, "histories": [dict(history) for history in histories]})
 
     def marts(
         self, database: Path, study: Study, pages: Path, published_rows: Mapping[str, int] | None
@@ -90,7 +91,7 @@ def _handle(request: Mapping[str, Any]) -> Any:
         return str(build_data_docs(pages, Path(request["docs"]), request["run_name"], run_time))
     if request["suite"] == "raw":
         lake_root = Path(request["lake"])
-        results = run_raw_checks(read_plan(lake_root), lake_root, pages=pages)
+        results = run_raw_checks(read_plan(lake_root), lake_root, pages=pages, histories=request["histories"])
     else:
         with connect_read_only(Path(request["database"])) as connection:
             study = Study.model_validate(request["study"])

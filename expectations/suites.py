@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from expectations.data_docs import keep_for_pages
 from expectations.declared import THRESHOLDS, CheckSpec, declared_checks
@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 
 def run_raw_checks(
-    plan: LakePlan, lake_root: Path, pages: Path | None = None, thresholds: Path = THRESHOLDS
+    plan: LakePlan,
+    lake_root: Path,
+    pages: Path | None = None,
+    thresholds: Path = THRESHOLDS,
+    histories: Sequence[Mapping[str, Any]] = (),
 ) -> list[CheckResult]:
     """Judge tonight's lake.
 
@@ -27,6 +31,8 @@ def run_raw_checks(
         lake_root: the lake's folder.
         pages: folder that keeps the results for `build_data_docs`; None when no pages are wanted.
         thresholds: the bounds.
+        histories: one record per delivered feed and source system (`HISTORY_COLUMNS`): what ingestion knows of its
+            deliveries; without it the checks of shrinking and missing feeds don't apply.
 
     Returns:
         One result per declared check of the suite.
@@ -34,7 +40,7 @@ def run_raw_checks(
     from expectations.frame_queries import raw_frames
 
     checks = _suite("raw", thresholds)
-    return _run("raw", raw_frames(plan, lake_root, _frames_of(checks)), checks, pages)
+    return _run("raw", raw_frames(plan, lake_root, _frames_of(checks), histories=histories), checks, pages)
 
 
 def run_mart_checks(

@@ -7,6 +7,7 @@ import dagster as dg
 
 from expectations import CheckResult, CheckSpec, declared_checks
 from orchestration.check_log import record_results
+from orchestration.extracts import feed_histories, history_records
 from orchestration.raw import raw_key
 from orchestration.refresh_context import RefreshContext
 from warehouse import current_version
@@ -39,7 +40,8 @@ def _raw_checks(specs: Sequence[CheckSpec]) -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(name="raw_expectations", specs=[_as_spec(spec) for spec in specs])
     def raw_expectations(refresh: dg.ResourceParam[RefreshContext]) -> Iterator[dg.AssetCheckResult]:
         refresh.lake.write_plan(refresh.pseudonymiser.key_id)
-        results = refresh.judge.lake(refresh.home.lake, refresh.home.build / "check_pages")
+        histories = history_records(feed_histories(refresh.lake, refresh.pseudonymiser.key_id))
+        results = refresh.judge.lake(refresh.home.lake, refresh.home.build / "check_pages", histories)
         record_results(refresh.home, "raw", results)
         yield from _as_results(results, specs)
 

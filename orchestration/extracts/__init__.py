@@ -1,6 +1,6 @@
 """The ingestion room: deliveries, source profiles, readers, pseudonymisation and the lake."""
 
-from orchestration.extracts.completeness import FeedHistory, feed_histories
+from orchestration.extracts.completeness import FeedHistory, feed_histories, history_records
 from orchestration.extracts.delivery import (
     Delivery,
     ExtractFolder,
@@ -45,6 +45,7 @@ __all__ = [
     "discover_extracts",
     "export_quarantine",
     "feed_histories",
+    "history_records",
     "ingest_feed",
     "load_profile",
     "parse_key",

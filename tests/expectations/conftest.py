@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -32,15 +33,20 @@ Judge = Callable[..., dict[str, CheckResult]]
 def judge_lake(tmp_path: Path) -> Judge:
     """Judge a lake that is given as one select statement per feed."""
 
-    def judge(pages: Path | None = None, thresholds: Path | None = None, **feeds: str) -> dict[str, CheckResult]:
+    def judge(
+        pages: Path | None = None,
+        thresholds: Path | None = None,
+        histories: Sequence[Mapping[str, Any]] = (),
+        **feeds: str,
+    ) -> dict[str, CheckResult]:
         planned = {name: Files() for name in ("vital_signs", "procedures")}
         for name, select in feeds.items():
             with duckdb.connect() as connection:
                 connection.execute(f"copy ({select}) to '{tmp_path}/{name}.parquet' (format parquet)")
             planned[name] = Files([f"{name}.parquet"])
         ledger = planned.pop("ledger", Files()).files
-        options = {} if thresholds is None else {"thresholds": thresholds}
-        results = run_raw_checks(LakePlan(planned, ledger), tmp_path, pages, **options)
+        options: dict[str, Any] = {} if thresholds is None else {"thresholds": thresholds}
+        results = run_raw_checks(LakePlan(planned, ledger), tmp_path, pages, histories=histories, **options)
         return {result.check: result for result in results}
 
     return judge

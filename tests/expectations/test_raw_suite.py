@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from expectations import CheckResult, ExpectationsError, declared_checks, run_raw_checks
+from expectations.frame_queries import HISTORY_COLUMNS
 from tests.expectations.conftest import Files, Judge, LakePlan
 
 SOUND = {
@@ -114,6 +116,81 @@ def test_rejected_shares_are_judged_on_the_newest_delivery(judge_lake: Judge) ->
     }
     assert results["lab_results_rejected_share"].status == "passed"
     assert results["cart_infusions_mostly_rejected"].status == "not_applicable"
+
+
+def history(feed: str = "lab_results", **known: Any) -> dict[str, Any]:
+    """A feed of the system `his` that came in the newest extract, with what the test changes."""
+    nothing = dict.fromkeys(HISTORY_COLUMNS)
+    given = {"source_system": "his", "last_extract": "2018-07-30", "snapshots_missed": 0, "quiet_days": 0, **known}
+    return {**nothing, "feed": feed, **given}
+
+
+def snapshots(before: int, now: int) -> dict[str, Any]:
+    sizes = {"rows_before": before, "rows_now": now, "extract_before": "2018-07-29", "extract_now": "2018-07-30"}
+    return history(**sizes, shrunk_by=max(0.0, 1 - now / before))
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "status"),
+    [
+        (1000, 1100, "passed"),
+        (1000, 900, "passed"),
+        (1000, 899, "failed"),
+        (1000, 0, "failed"),
+        (10, 9, "passed"),
+        (10, 8, "failed"),
+        (9, 0, "not_applicable"),
+    ],
+)
+def test_a_feed_may_shrink_by_a_tenth_and_no_more(judge_lake: Judge, before: int, now: int, status: str) -> None:
+    result = judge_lake(histories=[snapshots(before, now)])["lab_results_not_shrunk"]
+    assert result.status == status
+    assert result.severity == "warn"
+
+
+def test_what_shrank_is_told_with_both_figures_and_what_to_do(judge_lake: Judge) -> None:
+    results = judge_lake(histories=[snapshots(1000, 700), history("patients")])
+    assert not_passed(results) == {"lab_results_not_shrunk": 300}
+    result = results["lab_results_not_shrunk"]
+    assert result.message == (
+        "lab_results of his: 700 rows in the snapshot of 2018-07-30 after 1,000 in that of 2018-07-29, 30.0% fewer. "
+        "Allowed: at most 0.1."
+    )
+    assert "delivered again" in result.action
+    assert results["patients_not_shrunk"].status == "not_applicable"  # there is but one snapshot of it
+
+
+@pytest.mark.parametrize(("missed", "status"), [(0, "passed"), (1, "failed"), (3, "failed")])
+def test_a_snapshot_may_lack_no_feed_that_came_before(judge_lake: Judge, missed: int, status: str) -> None:
+    since = {"last_extract": "2018-07-27", "missing_since": "2018-07-28"} if missed else {}
+    result = judge_lake(histories=[history(snapshots_missed=missed, **since)])["lab_results_still_delivered"]
+    assert (result.status, result.severity) == (status, "warn")
+    if missed == 3:
+        assert "lab_results of his came last on 2018-07-27; it is missing since 2018-07-28 (3 snap" in result.message
+        assert "Put the feed back" in result.action
+
+
+@pytest.mark.parametrize(("feed", "days", "status"), [
+    ("lab_results", 30, "passed"), ("lab_results", 31, "failed"),
+    ("follow_ups", 90, "passed"), ("follow_ups", 91, "failed"),
+    ("patients", 180, "passed"), ("patients", 181, "failed"),
+])  # fmt: skip
+def test_a_feed_of_deltas_may_be_silent_for_its_stated_days(
+    judge_lake: Judge, feed: str, days: int, status: str
+) -> None:
+    result = judge_lake(histories=[history(feed, quiet_days=days, last_extract="2018-01-01")])[f"{feed}_not_silent"]
+    assert (result.status, result.severity) == (status, "warn")
+    assert (f"no delta has held it since, for {days} days" in result.message) == (status == "failed")
+
+
+def test_of_two_systems_the_one_that_stopped_is_named(judge_lake: Judge) -> None:
+    stopped = history(
+        source_system="pathology", snapshots_missed=1, last_extract="2018-07-29", missing_since="2018-07-30"
+    )
+    result = judge_lake(histories=[history(), stopped])["lab_results_still_delivered"]
+    assert (result.status, result.failing_rows, result.judged_rows) == ("failed", 1, 2)
+    assert "pathology" in result.message
+    assert "his" not in result.message.split()
 
 
 def test_a_damaged_frame_is_an_error_of_the_check_not_of_the_data(judge_lake: Judge) -> None:
