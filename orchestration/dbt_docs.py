@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.resources
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +16,19 @@ from warehouse import connect_read_only
 _CATALOG_VERSION = "https://schemas.getdbt.com/dbt/catalog/v1.json"
 
 
-def write_dbt_docs(manifest: Mapping[str, Any], database: Path, folder: Path) -> Path:
+def write_dbt_docs(manifest: Mapping[str, Any], databases: Sequence[Path], folder: Path) -> Path:
     """Write `index.html` into `folder` and return its path.
 
     Args:
         manifest: dbt's manifest; absolute paths of this machine are left out of the page.
-        database: a closed build file, for columns and types.
+        databases: closed DuckDB files of the build, for columns and types.
         folder: made when missing.
     """
     page = (importlib.resources.files("dbt.task.docs") / "index.html").read_text(encoding="utf-8")
     nodes = {unique_id: _without_paths(node) for unique_id, node in manifest["nodes"].items()}
     shown = {**manifest, "nodes": nodes}
     page = page.replace('"MANIFEST.JSON INLINE DATA"', json.dumps(shown))
-    page = page.replace('"CATALOG.JSON INLINE DATA"', json.dumps(_catalog(manifest, database)))
+    page = page.replace('"CATALOG.JSON INLINE DATA"', json.dumps(_catalog(manifest, databases)))
     folder.mkdir(parents=True, exist_ok=True)
     index = folder / "index.html"
     index.write_text(page, encoding="utf-8")
@@ -39,16 +39,8 @@ def _without_paths(node: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in node.items() if key not in ("root_path", "compiled_path", "build_path")}
 
 
-def _catalog(manifest: Mapping[str, Any], database: Path) -> dict[str, Any]:
-    with connect_read_only(database) as connection:
-        rows = connection.execute(
-            """
-            select schema_name, table_name, column_index, column_name, data_type
-            from duckdb_columns()
-            where database_name = current_database() and not internal
-            order by all
-            """
-        ).fetchall()
+def _catalog(manifest: Mapping[str, Any], databases: Sequence[Path]) -> dict[str, Any]:
+    rows = [row for database in databases for row in _columns(database)]
     columns: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
     for schema, table, index, column, kind in rows:
         columns.setdefault((schema, table), {})[column] = {
@@ -76,3 +68,15 @@ def _catalog(manifest: Mapping[str, Any], database: Path) -> dict[str, Any]:
             }
     metadata = {"dbt_schema_version": _CATALOG_VERSION, **manifest["metadata"]}
     return {"metadata": metadata, "nodes": nodes, "sources": {}, "errors": None}
+
+
+def _columns(database: Path) -> list[tuple[str, str, int, str, str]]:
+    with connect_read_only(database) as connection:
+        return connection.execute(
+            """
+            select schema_name, table_name, column_index, column_name, data_type
+            from duckdb_columns()
+            where database_name = current_database() and not internal
+            order by all
+            """
+        ).fetchall()

@@ -35,6 +35,8 @@ class Settings:
         memory_limit: DuckDB's memory limit (`CART_MEMORY_LIMIT`).
         time_limit_seconds: a refresh that runs longer is stopped (`CART_TIME_LIMIT_SECONDS`).
         lock_wait_seconds: how long a second refresh waits for the first (`CART_LOCK_WAIT_SECONDS`).
+        settle_seconds: an extract without a manifest is complete when nothing in it changed for this long
+            (`CART_SETTLE_SECONDS`).
         interchange: publish ADaM-style and cBioPortal files as well (`CART_INTERCHANGE`: on, off).
         ui_port: port of the Dagster UI on loopback (`CART_UI_PORT`).
         notices: who is told of a failed night, see `NoticeSettings.from_mapping`.
@@ -52,6 +54,7 @@ class Settings:
     memory_limit: str = "4GB"
     time_limit_seconds: int = 6 * 3600
     lock_wait_seconds: int = 5
+    settle_seconds: int = 120
     interchange: bool = True
     ui_port: int = 3000
     notices: NoticeSettings = field(default_factory=NoticeSettings)
@@ -77,6 +80,7 @@ class Settings:
             memory_limit=env.get("CART_MEMORY_LIMIT") or "4GB",
             time_limit_seconds=_count(env, "CART_TIME_LIMIT_SECONDS", 6 * 3600),
             lock_wait_seconds=_count(env, "CART_LOCK_WAIT_SECONDS", 5),
+            settle_seconds=_count(env, "CART_SETTLE_SECONDS", 120),
             interchange=_switch(env, "CART_INTERCHANGE"),
             ui_port=_count(env, "CART_UI_PORT", 3000),
             notices=NoticeSettings.from_mapping(env),
@@ -87,6 +91,7 @@ class Settings:
         return {
             "CART_LAKE": str(self.home.lake),
             "CART_BUILD_DATABASE": str(self.home.build_database),
+            "CART_LAKE_VIEWS": str(self.home.lake_views),
             "CART_MEMORY_LIMIT": self.memory_limit,
             "DBT_EXCLUDE_RESOURCE_TYPES": "unit_test",
             "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",

@@ -101,7 +101,8 @@ def warehouse_models() -> dg.AssetsDefinition:
         with as_failure():
             variables = dbt_variables(refresh.settings.study)
         os.environ.update(refresh.settings.dbt_environment())
-        refresh.home.build_database.unlink(missing_ok=True)
+        for database in (refresh.home.build_database, refresh.home.lake_views):
+            database.unlink(missing_ok=True)
         dbt = NightlyDbt(
             project_dir=str(DBT_PROJECT_DIR), profiles_dir=str(DBT_PROJECT_DIR), dbt_executable=str(DBT_EXECUTABLE)
         )
@@ -126,13 +127,18 @@ def _with_metadata(events: Iterator[Any], refresh: RefreshContext) -> Iterator[A
             else:
                 yield event
     finally:
-        described = describe_tables(refresh.home.build_database) if built else {}
+        described = _described(refresh.home) if built else {}
         lineage = read_lineage(LINEAGE)
         for output in built:
             table = _table_name(output)
             yield output.with_metadata(
                 {**output.metadata, **described.get(table, {}), **_lineage_metadata(lineage.get(table, {}))}
             )
+
+
+def _described(home: WarehouseHome) -> dict[str, dict[str, Any]]:
+    databases = (database for database in (home.lake_views, home.build_database) if database.exists())
+    return {table: metadata for database in databases for table, metadata in describe_tables(database).items()}
 
 
 def _table_name(output: dg.Output[Any]) -> str:

@@ -11,6 +11,7 @@ import datetime as dt
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -340,7 +341,7 @@ class BuiltCohort:
     def __init__(self, database: Path, lake: Path, names: Sequence[str]) -> None:
         self.lake = lake
         self.names = {patient_key(name): name for name in names}
-        self.connection = duckdb.connect(str(database), read_only=True)
+        self.connection = connect(database)
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
         """Return the rows of a query as mappings, with ``patient`` (the name) where there is a ``patient_key``."""
@@ -393,6 +394,24 @@ class BuiltCohort:
     def _require_patient(self, name: str) -> None:
         if name not in self.names.values():
             raise KeyError(f"the cohort has no patient {name!r}")
+
+
+def lake_views(database: Path) -> Path:
+    """Return the file beside a build file in which dbt keeps its views over the lake."""
+    return database.with_name("lake_views.duckdb")
+
+
+def connect(database: Path) -> duckdb.DuckDBPyConnection:
+    """Open a build file for reading; the views over the lake are `lake_views.staging.<model>`."""
+    connection = duckdb.connect(str(database), read_only=True)
+    connection.execute(f"attach '{lake_views(database)}' as lake_views (read_only)")
+    return connection
+
+
+def copied_build(database: Path, folder: Path) -> Path:
+    """Return a copy of a build file, with its views over the lake, that a test may change."""
+    shutil.copy(lake_views(database), folder)
+    return Path(shutil.copy(database, folder))
 
 
 def write_lake(lake: Path, rows: Mapping[str, Sequence[Mapping[str, str | None]]], *, extract: str = EXTRACT) -> None:
@@ -463,7 +482,8 @@ def run_dbt(arguments: Sequence[str], study: Study, *, lake: Path, database: Pat
         *("--profiles-dir", str(DBT_PROJECT)),
         *("--vars", json.dumps({"study": study.as_dbt_variable()})),
     ]
-    with environment(CART_LAKE=str(lake), CART_BUILD_DATABASE=str(database), DBT_TARGET_PATH=str(target)):
+    paths = {"CART_LAKE": lake, "CART_BUILD_DATABASE": database, "CART_LAKE_VIEWS": lake_views(database)}
+    with environment(**{name: str(path) for name, path in paths.items()}, DBT_TARGET_PATH=str(target)):
         if "parsed" not in _MANIFESTS:
             parsed = dbtRunner().invoke(["--quiet", "parse", *options[1:]])
             if not parsed.success:

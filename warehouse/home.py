@@ -54,6 +54,11 @@ class WarehouseHome:
         return self.build / DATABASE_NAME
 
     @property
+    def lake_views(self) -> Path:
+        """The running refresh's views over the lake (schema `staging`), apart because they are not published."""
+        return self.build / "lake_views.duckdb"
+
+    @property
     def lake(self) -> Path:
         """Append-only Parquet copy of all extracts."""
         return self.root / "lake"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import duckdb
 import pytest
 
 from study import Study
-from tests.cohort import Cohort, run_dbt
+from tests.cohort import Cohort, copied_build, run_dbt
 
 STUDY = {"cohort": {"diagnosis_prefixes": ["C91.0"]}}
 
@@ -32,7 +31,7 @@ def troubled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Study]:
 def statuses(troubled: tuple[Path, Study], folder: Path, tests: str, *, tamper: str = "select 1") -> dict[str, Any]:
     """Return each selected test's status on a copy of the warehouse, tampered with."""
     built, study = troubled
-    database = Path(shutil.copy(built / "warehouse.duckdb", folder / "warehouse.duckdb"))
+    database = copied_build(built / "warehouse.duckdb", folder)
     with duckdb.connect(str(database)) as connection:
         connection.execute(tamper)
     try:
@@ -84,6 +83,6 @@ def test_a_broken_model_is_an_error(troubled: tuple[Path, Study], tmp_path: Path
 
 
 def test_a_patient_twice_breaks_the_contract(troubled: tuple[Path, Study], tmp_path: Path) -> None:
-    database = Path(shutil.copy(troubled[0] / "warehouse.duckdb", tmp_path / "warehouse.duckdb"))
+    database = copied_build(troubled[0] / "warehouse.duckdb", tmp_path)
     with duckdb.connect(str(database)) as connection, pytest.raises(duckdb.ConstraintException):
         connection.execute("insert into marts.patients select * from marts.patients")

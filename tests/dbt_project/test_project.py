@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import runpy
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from dbt.cli.main import dbtRunner
 
 from orchestration.extracts.feeds import FEEDS, Kind
 from study import Study
-from tests.cohort import DBT_PROJECT, BuiltCohort, environment, run_dbt
+from tests.cohort import DBT_PROJECT, BuiltCohort, copied_build, environment, run_dbt
 
 MARTS = (
     "patients",
@@ -119,7 +118,10 @@ def test_staging_has_every_column_of_the_contract(manifest: Any, feed: str) -> N
 
 @pytest.mark.parametrize("feed", FEEDS)
 def test_staging_reads_columns_as_ingestion_means_them(reference: BuiltCohort, feed: str) -> None:
-    types = {row["column_name"]: row["column_type"] for row in reference.query(f"describe staging.stg_emr__{feed}")}
+    types = {
+        row["column_name"]: row["column_type"]
+        for row in reference.query(f"describe lake_views.staging.stg_emr__{feed}")
+    }
     expected = {Kind.DATE: "DATE", Kind.DATETIME: "TIMESTAMP", Kind.NUMBER: "DOUBLE", Kind.INTEGER: "INTEGER"}
     differing = {
         column.name: types[column.lake_name]
@@ -145,7 +147,7 @@ def test_a_run_without_a_study_says_what_to_do(tmp_path: Path) -> None:
 
 def test_sql_unit_tests_pass(reference_database: Path, paper_study: Study, tmp_path: Path) -> None:
     """dbt's unit tests: both sides of every boundary, beside the models."""
-    database = Path(shutil.copy(reference_database, tmp_path / "warehouse.duckdb"))
+    database = copied_build(reference_database, tmp_path)
     lake = reference_database.parent / "lake"
     results = run_dbt(["test", "--select", "test_type:unit"], paper_study, lake=lake, database=database)
     assert len(results.results) > 0
@@ -154,7 +156,7 @@ def test_sql_unit_tests_pass(reference_database: Path, paper_study: Study, tmp_p
 def test_every_data_test_passes_on_the_reference_extract(
     reference_database: Path, paper_study: Study, tmp_path: Path
 ) -> None:
-    database = Path(shutil.copy(reference_database, tmp_path / "warehouse.duckdb"))
+    database = copied_build(reference_database, tmp_path)
     lake = reference_database.parent / "lake"
     results = run_dbt(["test", "--exclude", "test_type:unit"], paper_study, lake=lake, database=database)
     warned = {result.node.name for result in results.results if result.status == "warn"}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from study import Study
-from tests.cohort import Cohort, run_dbt
+from tests.cohort import Cohort, copied_build, run_dbt
 
 WARNINGS = (
     "crs_begins_within_30_days",
@@ -45,7 +44,7 @@ def troubled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Study]:
 def statuses(troubled: tuple[Path, Study], folder: Path, tests: list[str], *, tamper: str = "") -> dict[str, str]:
     """Return each selected test's status on a copy of the warehouse, tampered with."""
     built, study = troubled
-    database = Path(shutil.copy(built / "warehouse.duckdb", folder / "warehouse.duckdb"))
+    database = copied_build(built / "warehouse.duckdb", folder)
     if tamper:
         with duckdb.connect(str(database)) as connection:
             connection.execute(tamper)
