@@ -41,6 +41,23 @@
     (exists (select true from {{ ref('stg_emr__' ~ feed) }}))
 {%- endmacro %}
 
+{#- A date that can't lie before the infusion, known by its month or year alone: where that is the infusion's own month or
+    year, the day of infusion is the earliest it can mean (needs int_time_zero as `time_zero`). -#}
+{% macro not_before_infusion(column) -%}
+    case
+        when
+            {{ column }}_precision in ('month', 'year')
+            and date_trunc({{ column }}_precision, {{ column }}) = date_trunc({{ column }}_precision, time_zero.infusion_date)
+            then greatest({{ column }}, time_zero.infusion_date)
+        else {{ column }}
+    end
+{%- endmacro %}
+
+{#- Does a measured value such as ">0.3" ("<900") leave open how far above (below) its figure it lies? -#}
+{% macro is_open_above(comparator) -%} coalesce({{ comparator }} in ('>', '>='), false) {%- endmacro %}
+
+{% macro is_open_below(comparator) -%} coalesce({{ comparator }} in ('<', '<='), false) {%- endmacro %}
+
 {#- Is a measured value surely below (above) a bound? A value read from "<0.1" lies below 0.1 itself. -#}
 {% macro is_below(value, comparator, bound) -%}
     case

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from tests.cohort import Patient
 from tests.dbt_project.patients.case import Case, Expectation, case, no_row, row, time_to, yes_no
@@ -257,6 +257,18 @@ CTCAE: list[Case] = [
     case("<0.2 neutrophils are one under version 5", _lab("neutrophils", "<0.2"), *_days(1, 0)),
     case(">0.1 neutrophils are none", _lab("neutrophils", ">0.1"), *_days(0, 0)),
     case(">0.05 neutrophils are not surely one", _lab("neutrophils", ">0.05"), *_days(0, 0)),
+    case(">0.3 neutrophils may be any number: no grade", _lab("neutrophils", ">0.3"), *_grade("neutrophils", 0, 0)),
+    case(
+        "a settled count goes before an open one, however low",
+        lambda p: p.lab(5, "neutrophils", ">0.3").lab(6, "neutrophils", 0.9).follow_up(60),
+        *_grade("neutrophils", 3, 2),
+    ),
+    case("<900 ALT may be any number: no grade", _lab("alt", "<900"), *_grade("alt", 0, 0)),
+    case(
+        "a settled liver value goes before an open one, however high",
+        lambda p: p.lab(5, "alt", "<900").lab(6, "alt", 130).follow_up(60),
+        *_grade("alt", 2, 2),
+    ),
     case("0.1 neutrophils are one under version 5", _lab("neutrophils", 0.1), *_days(1, 0)),
     case("0.09 neutrophils are one under either", _lab("neutrophils", 0.09), *_days(1, 1)),
     case(">800 ALT are a day at grade 4", _lab("alt", ">800"), *_days(1, 1)),
@@ -573,12 +585,44 @@ DERIVED_CRS: list[Case] = [
         "liver values no worse than at baseline", lambda p: _fever(p).lab(0, "alt", 130).lab(5, "alt", 140), _crs(1, 1)
     ),
     case("liver values worse than at baseline", lambda p: _fever(p).lab(0, "alt", 130).lab(5, "alt", 210), _crs(3, 1)),
+    case(
+        "liver values as at baseline, none of them in the toxicity window",
+        lambda p: p.vital(25, "temperature", 39).lab(0, "alt", 130).lab(35, "alt", 140).follow_up(60),
+        _crs(1, 1),
+    ),
+    case(
+        "liver values of the day of infusion are baseline",
+        lambda p: p.vital(0, "temperature", 39).lab(0, "alt", 300).follow_up(60),
+        _crs(1, 1),
+    ),
+    case(
+        "an open baseline hides no toxicity", lambda p: _fever(p).lab(0, "alt", "<900").lab(5, "alt", 130), _crs(2, 1)
+    ),
+    case("a baseline of >120 is grade 2", lambda p: _fever(p).lab(0, "alt", ">120").lab(5, "alt", 130), _crs(1, 1)),
+    case("a baseline of exactly 120 is grade 1", lambda p: _fever(p).lab(0, "alt", 120).lab(5, "alt", 130), _crs(2, 1)),
+    case("a baseline of 121 is grade 2", lambda p: _fever(p).lab(0, "alt", 121).lab(5, "alt", 130), _crs(1, 1)),
+    case(
+        "a baseline of the patient's own sex",
+        lambda p: _fever(p).lab(0, "alt", 130).lab(5, "alt", 160),
+        _crs(2, 1),
+        sex="M",
+    ),
     case("liver values before the episode", lambda p: _fever(p).lab(2, "alt", 300), _crs(1, 1)),
     case("liver values of its first day", lambda p: _fever(p).lab(3, "alt", 300), _crs(3, 1)),
     case("liver values of its last day", lambda p: _fever(p).lab(17, "alt", 300), _crs(3, 1)),
     case("liver values after the episode", lambda p: _fever(p).lab(18, "alt", 300), _crs(1, 1)),
     case("low blood counts are no organ toxicity of CRS", lambda p: _fever(p).lab(5, "neutrophils", 0.1), _crs(1, 1)),
     case("death of CRS", lambda p: p.vital(3, "temperature", 39).died(20, cause="CRS grade V"), _crs(5, 5)),
+    case(
+        "death of CRS, the cause named by a second report",
+        lambda p: p.vital(3, "temperature", 39).died(20, cause=None).died(20, visit=30, cause="CRS"),
+        _crs(5, 5),
+    ),
+    case(
+        "the cause of the report that dates the death counts",
+        lambda p: p.vital(3, "temperature", 39).died(20, cause="leukemia").died(21, visit=30, cause="CRS"),
+        _crs(1, 1),
+    ),
     case("death of something else", lambda p: p.vital(3, "temperature", 39).died(20, cause="leukemia"), _crs(1, 1)),
     case(
         "derived and recorded agree, or not",
@@ -625,7 +669,7 @@ ICANS: list[Case] = [
 ]
 
 
-def _neutrophils(values: dict[int, float]) -> Callable[[Patient], Patient]:
+def _neutrophils(values: Mapping[int, float | str]) -> Callable[[Patient], Patient]:
     def life(p: Patient) -> Patient:
         for day, value in values.items():
             p.lab(day, "neutrophils", value)
@@ -680,6 +724,31 @@ ICAHT: list[Case] = [
         _neutrophils(dict.fromkeys(range(3, 14), 0.4)),
         _icaht(early_grade=2, severe_days=13),
     ),
+    case(
+        ">0.3 neutrophils show no neutropenia",
+        _neutrophils({5: 0.3, 6: ">0.3", 8: 2}),
+        _icaht(early_grade=1, severe_days=1, late_grade=None),
+    ),
+    case(
+        "the settled count of a day goes before an open one",
+        lambda p: (
+            p.lab(5, "neutrophils", ">0.3", time="06:00")
+            .lab(5, "neutrophils", 0.4, time="18:00")
+            .lab(6, "neutrophils", 2)
+        ),
+        _icaht(severe_days=1),
+    ),
+    case(
+        "14 severe days and an open count are not never above",
+        _neutrophils({**dict.fromkeys(range(3, 17), 0.3), 17: ">0.3"}),
+        _icaht(early_grade=3, severe_days=14),
+    ),
+    case(
+        "late: open counts show nothing",
+        _neutrophils({40: ">0.1", 50: ">0.1"}),
+        _icaht(late_grade=0, late_second_lowest=None),
+    ),
+    case("late: nor do they hide", _neutrophils({35: ">0.1", 40: 0.4, 50: 0.5}), _icaht(late_grade=3)),
     case("a single count of 0.3 is not never", _neutrophils({5: 0.3}), _icaht(early_grade=1, severe_days=3)),
     case("a count speaks for three days", _neutrophils({5: 0.3, 15: 2}), _icaht(severe_days=3)),
     case("or until the next count", _neutrophils({5: 0.3, 7: 2}), _icaht(severe_days=2)),

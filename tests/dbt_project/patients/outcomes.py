@@ -222,6 +222,24 @@ DEATH: list[Case] = [
         time_to("OS", 100, "censored"),
     ),
     case(
+        "dead at a visit, with a day of death before the infusion: the visit dates it",
+        lambda p: p.died(-5, visit=100),
+        time_to("OS", 100, "death"),
+        row("intermediate.int_deaths", date_is_of_visit=True, dates_disagree=True),
+    ),
+    case(
+        "of two reports the one with a day from the infusion on dates the death",
+        lambda p: p.died(-5, visit=60).died(0, visit=100),
+        time_to("OS", 0, "death"),
+        row("intermediate.int_deaths", date_is_of_visit=False, dates_disagree=True),
+    ),
+    case(
+        "dead at a visit of the infusion's month",
+        lambda p: p.follow_up("2017-03", vital_status="dead").follow_up(-10),
+        time_to("OS", 0, "death", date_imputed=True),
+        infused_on=dt.date(2017, 3, 20),
+    ),
+    case(
         "death before the last visit: the visit adds nothing",
         lambda p: p.died(50, visit=50).follow_up(80),
         time_to("OS", 50, "death"),

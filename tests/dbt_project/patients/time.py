@@ -22,6 +22,42 @@ CASES: list[Case] = [
         row(SENSITIVITY, {"endpoint": "OS"}, time_days=487, shortest_days=306, longest_days=670),
     ),
     case(
+        "death in the month of the infusion was not before it",
+        lambda p: p.died("2017-03", visit=40),
+        time_to("OS", 0, "death", date_imputed=True),
+        row(SENSITIVITY, {"endpoint": "OS"}, time_days=0, shortest_days=0, longest_days=11),
+        infused_on=dt.date(2017, 3, 20),
+    ),
+    case(
+        "death in the year of the infusion was not before it",
+        lambda p: p.died("2017", visit=100),
+        time_to("OS", 0, "death", date_imputed=True),
+        infused_on=dt.date(2017, 9, 20),
+    ),
+    case(
+        "death in the month after the infusion keeps its 15th",
+        lambda p: p.died("2017-04", visit=40),
+        time_to("OS", 26, "death", date_imputed=True),
+        infused_on=dt.date(2017, 3, 20),
+    ),
+    case(
+        "death in the month before the infusion is none",
+        lambda p: p.follow_up(40, death="2017-02"),
+        time_to("OS", 40, "censored"),
+        infused_on=dt.date(2017, 3, 20),
+    ),
+    case(
+        "death in the year before the infusion is none",
+        lambda p: p.follow_up(40, death="2016"),
+        time_to("OS", 40, "censored"),
+    ),
+    case(
+        "a stated day before the infusion is none, though in its month",
+        lambda p: p.follow_up(40, death="2017-03-10"),
+        time_to("OS", 40, "censored"),
+        infused_on=dt.date(2017, 3, 20),
+    ),
+    case(
         "relapse in a month",
         lambda p: p.marrow(14, 1).follow_up(300, disease_status="relapse", relapse="2017-08"),
         time_to("EFS", 167, "relapse", date_imputed=True),

@@ -3,7 +3,7 @@
 select distinct
     deaths.patient_key,
     deaths.death_date,
-    deaths.evidence
+    {{ merge_evidence(['deaths.evidence', 'deaths.cause_evidence']) }} as evidence
 from {{ ref('int_deaths') }} as deaths
 inner join {{ ref('adverse_event_concepts') }} as concepts
     on concepts.concept = 'crs' and contains(lower(deaths.cause_of_death), concepts.term)

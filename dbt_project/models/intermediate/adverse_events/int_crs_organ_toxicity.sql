@@ -1,5 +1,5 @@
 -- Organ toxicity during a CRS episode, from liver values: the worst CTCAE grade of transaminases and of bilirubin on its
--- days, counted where worse than the baseline grade. One row per patient with such a grade. Source: Lee 2014.
+-- days, counted where worse than the worst of the baseline window. One row per patient with such a grade. Source: Lee 2014.
 
 with values_in_episode as (
     select
@@ -21,15 +21,33 @@ with values_in_episode as (
     group by labs.patient_key, labs.analyte
 ),
 
+baseline as (
+    select
+        worst.patient_key,
+        worst.analyte,
+        max(bounds.grade) as grade
+    from {{ ref('int_worst_labs') }} as worst
+    inner join {{ ref('int_crs_episodes') }} as episodes on worst.patient_key = episodes.patient_key
+    inner join {{ ref('stg_emr__patients') }} as patients on worst.patient_key = patients.patient_key
+    inner join {{ ref('int_lab_bounds') }} as bounds
+        on
+            worst.analyte = bounds.analyte
+            and bounds.direction = 'above'
+            and bounds.chosen
+            and coalesce(patients.sex, 'unknown') = bounds.sex
+            and (
+                worst.highest.value > bounds.bound
+                or (worst.highest.value = bounds.bound and worst.highest.comparator_order)
+            )
+    where worst.period = 'before' and worst.highest.open_order = 0
+    group by worst.patient_key, worst.analyte
+),
+
 emergent as (
     select found.*
     from values_in_episode as found
-    left join {{ ref('int_lab_toxicity') }} as toxicity
-        on
-            found.patient_key = toxicity.patient_key
-            and found.analyte = toxicity.analyte
-            and toxicity.chosen
-    where found.grade > toxicity.baseline_grade or toxicity.baseline_grade is null
+    left join baseline on found.patient_key = baseline.patient_key and found.analyte = baseline.analyte
+    where found.grade > coalesce(baseline.grade, 0)
 )
 
 select

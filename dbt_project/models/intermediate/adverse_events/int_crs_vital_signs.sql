@@ -1,5 +1,5 @@
 -- Blood pressure and oxygen during a CRS episode: hypotension is a systolic pressure below 70 mmHg plus 2 for each
--- year of age, from 10 years and at unknown age below 90 (PALS); oxygen is the highest flow given.
+-- year of age on that day, from 10 years and at unknown age below 90 (PALS); oxygen is the highest flow given.
 -- One row per patient with a CRS episode and such a sign.
 
 with in_episode as (
@@ -7,7 +7,7 @@ with in_episode as (
         vitals.patient_key,
         lower(vitals.sign) as sign,
         vitals.value,
-        date_sub('year', patients.birth_date, episodes.onset_on) as age_years,
+        date_sub('year', patients.birth_date, cast(vitals.measured_at as date)) as age_years,
         {{ evidence_struct('vitals.') }} as evidence
     from {{ ref('stg_emr__vital_signs') }} as vitals
     inner join {{ ref('int_crs_episodes') }} as episodes on vitals.patient_key = episodes.patient_key

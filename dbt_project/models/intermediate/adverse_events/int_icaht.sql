@@ -10,7 +10,7 @@ with early as (
             as severe_days,
         coalesce(sum(days_covered) filter (where neutrophils <= {{ rule_constant('profound_neutropenia_up_to') }}), 0)
             as profound_days,
-        bool_and(neutrophils <= {{ rule_constant('severe_neutropenia_up_to') }}) as never_above,
+        bool_and(coalesce(neutrophils <= {{ rule_constant('severe_neutropenia_up_to') }}, false)) as never_above,
         list(evidence order by study_day) as evidence
     from {{ ref('int_neutrophil_days') }}
     where period = 'early'
@@ -20,7 +20,7 @@ with early as (
 late as (
     select
         patient_key,
-        list_sort(list(neutrophils))[2] as second_lowest,
+        list_sort(list(neutrophils) filter (where neutrophils is not null))[2] as second_lowest,
         list(evidence order by study_day) as evidence
     from {{ ref('int_neutrophil_days') }}
     where period = 'late'

@@ -1,5 +1,5 @@
 -- CTCAE grade of each blood and liver analyte under versions 5 and 6: worst of days 1 to the end of the toxicity window,
--- beside the baseline grade; treatment-emergent where worse than baseline (no baseline value counts as grade 0). 0 = none.
+-- beside the baseline grade; a bound that leaves it open raises no grade; treatment-emergent where worse than baseline (no baseline value counts as grade 0). 0 = none.
 -- One row per patient, analyte and CTCAE version with a value after the infusion.
 
 with bounds as (
@@ -40,7 +40,7 @@ graded as (
         worst,
         days_at_grade_4,
         coalesce(list_max(list_transform(
-            list_filter(grades, lambda one: case
+            list_filter(grades, lambda one: worst.open_order = 0 and case
                 when direction = 'below'
                     then worst.value < one.bound or (worst.value = one.bound and not worst.comparator_order)
                 else worst.value > one.bound or (worst.value = one.bound and worst.comparator_order)

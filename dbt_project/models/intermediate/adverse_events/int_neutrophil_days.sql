@@ -1,5 +1,5 @@
--- The lowest neutrophil count of each day from the infusion to the end of late ICAHT and before a first transplant, with
--- the days it speaks for: its own and the following up to three in all, unless the next count or the end of the period
+-- The lowest neutrophil count of each day from the infusion to the end of late ICAHT and before a first transplant (NULL
+-- where the day has nothing but counts such as ">0.3", which show no neutropenia), with the days it speaks for: its own and the following up to three in all, unless the next count or the end of the period
 -- comes first. One row per patient and day with a count.
 
 with daily as (
@@ -7,8 +7,11 @@ with daily as (
         labs.patient_key,
         labs.study_day,
         case when labs.study_day <= {{ rule_constant('icaht_early_last_day') }} then 'early' else 'late' end as period,
-        min(labs.value) as neutrophils,
-        min({{ evidence_struct('labs.') }}) as evidence
+        min(labs.value) filter (where not {{ is_open_above('labs.comparator') }}) as neutrophils,
+        arg_min(
+            {{ evidence_struct('labs.') }},
+            row({{ is_open_above('labs.comparator') }}, labs.value, {{ source_order('labs.') }})
+        ) as evidence
     from {{ ref('int_graded_labs') }} as labs
     left join {{ ref('int_allo_transplants') }} as transplants
         on labs.patient_key = transplants.patient_key and transplants.first_after_infusion

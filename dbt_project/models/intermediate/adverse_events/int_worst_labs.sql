@@ -1,8 +1,10 @@
 -- Lowest and highest value of each graded analyte before and after the infusion, and the days with a grade 4 value under
 -- each CTCAE version. `before`: the baseline window up to the day of infusion; `after`: from study day 1 to the end of the
--- toxicity window and before a first transplant. Of equal values the one with "<" is the lower, the one with ">" the
--- higher, then the earlier. One scan of the long feed; the file of a value is carried as a number (int_lab_files), since
--- names in an aggregate of millions of groups cost gigabytes. One row per patient, analyte and period.
+-- toxicity window and before a first transplant. A bound that leaves it open (">0.3" for the lowest, "<900" for the
+-- highest) stands only where nothing else was measured (`open_order` not 0). Of equal values the one with "<" is the lower,
+-- the one with ">" the higher, then the earlier. One scan of the long feed; the file of a value is carried as a number
+-- (int_lab_files), since names in an aggregate of millions of groups cost gigabytes.
+-- One row per patient, analyte and period.
 
 with grade_4 as (
     select
@@ -43,6 +45,7 @@ select
     analyte,
     period,
     min(struct_pack(
+        open_order := cast({{ is_open_above('comparator') }} as tinyint),
         value := value,
         comparator_order := comparator is distinct from '<',
         day_order := study_day,
@@ -50,6 +53,7 @@ select
         source_row := source_row
     )) as lowest,
     max(struct_pack(
+        open_order := -cast({{ is_open_below('comparator') }} as tinyint),
         value := value,
         comparator_order := comparator is not distinct from '>',
         day_order := -study_day,

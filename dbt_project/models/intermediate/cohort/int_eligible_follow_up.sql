@@ -1,4 +1,5 @@
--- Eligible: followed up, that is seen at a visit on or after the infusion, or known from any clinical row after it.
+-- Eligible: followed up, that is seen at a visit on or after the infusion, known from any clinical row after it, or known
+-- to have died.
 -- Always applied: without it no outcome has a time. One row per patient known.
 with visited as (
     select distinct follow_ups.patient_key
@@ -11,7 +12,7 @@ seen_later as (
     select contact.patient_key
     from {{ ref('int_last_contact') }} as contact
     inner join {{ ref('int_time_zero') }} as time_zero on contact.patient_key = time_zero.patient_key
-    where contact.last_contact_date > time_zero.infusion_date
+    where contact.last_contact_date > time_zero.infusion_date or contact.death_date is not null
 )
 
 select
