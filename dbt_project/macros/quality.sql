@@ -35,7 +35,9 @@
     where cell is not null
 {%- endmacro %}
 
-{#- Rows of patients whom the patients feed does not know, whole (as JSON), of every file that this night reads. -#}
+{#- Rows of patients whom the patients feed does not know, whole (as JSON), of every file that this night reads; but no
+    row that its source has since replaced or deleted, for nobody can mend that one any more. All versions of a key are
+    of one patient, so only the few unknown patients' rows are compared with each other. -#}
 {% macro orphan_rows(feed) -%}
     select
         '{{ feed }}' as feed, cast(source_extract as date) as extract, source_file as file, source_row as "row",
@@ -45,8 +47,12 @@
             {%- for name in feed_contract(feed)['columns'] %}, {{ adapter.quote(name) }} := {{ adapter.quote(name) }}{% endfor %}
         )) as varchar) as content,
         'warehouse' as rejected_by
-    from {{ lake_rows(feed) }} as lake
-    where not {{ of_known_patient() }}
+    from (
+        select * from {{ lake_rows(feed) }} as lake
+        where not {{ of_known_patient() }}
+        qualify source_extract = max(source_extract) over (partition by {{ feed_contract(feed)['key'] | join(', ') }})
+    )
+    where coalesce(lower(deleted), 'false') not in ('true', 't', '1', 'yes', 'y')
 {%- endmacro %}
 
 {#- Rows per file that lie after the data cut-off. -#}
