@@ -1,13 +1,12 @@
 """Dagster wrappers of the analyses: tables of schema `analysis`, figures, report. No arithmetic here."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from importlib import import_module
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import dagster as dg
 
+from analysis_assets.catalogue import TABLES, AnalysisTable, build_tables
 from warehouse import WarehouseHome, connect_build, connect_read_only, table_exists, write_table
 
 if TYPE_CHECKING:
@@ -36,64 +35,8 @@ class AnalysisContext(Protocol):
         """The second process that draws."""
 
 
-@dataclass(frozen=True)
-class AnalysisTable:
-    """One table of schema `analysis`.
-
-    Attributes:
-        name: table name.
-        builder: `module:function` under analysis_assets, called with (inputs, study); imported when it runs.
-        grain: "one row per ...".
-        marts: tables of schema marts that it reads.
-    """
-
-    name: str
-    builder: str
-    grain: str
-    marts: tuple[str, ...] = ("patients", "outcomes")
-
-    @property
-    def key(self) -> dg.AssetKey:
-        """The asset key."""
-        return dg.AssetKey(["analysis", self.name])
-
-    def load(self) -> Callable[..., Any]:
-        """Import and return the builder."""
-        module, function = self.builder.split(":")
-        loaded: Callable[..., Any] = getattr(import_module(f"analysis_assets.{module}"), function)
-        return loaded
-
-
-TABLES: Final = (
-    AnalysisTable("km_curves", "km_tables:km_curves", "endpoint, factor, level and time"),
-    AnalysisTable("km_summary", "km_tables:km_summary", "endpoint, factor, level and convention"),
-    AnalysisTable("km_landmarks", "km_tables:km_landmarks", "endpoint, factor, level, month and convention"),
-    AnalysisTable("logrank_tests", "km_tables:logrank_tests", "endpoint and factor"),
-    AnalysisTable("cox_models", "cox_models:cox_models", "endpoint, model and term"),
-    AnalysisTable("logistic_models", "logistic_models:logistic_models", "outcome, model and term"),
-    AnalysisTable("selection_steps", "selection_steps:selection_steps", "outcome, model family and step"),
-    AnalysisTable(
-        "cumulative_incidence", "incidence_tables:cumulative_incidence", "competing endpoint, factor, level and time"
-    ),
-    AnalysisTable("model_diagnostics", "model_diagnostics:model_diagnostics", "outcome, term and diagnostic"),
-    AnalysisTable("cohort_flow", "cohort_flow:cohort_flow", "step of the eligibility flow", ("cohort_flow",)),
-    AnalysisTable(
-        "baseline_characteristics", "baseline:baseline_characteristics", "characteristic and level", ("patients",)
-    ),
-    AnalysisTable("response_rates", "rates:response_rates", "binary endpoint and interval method"),
-    AnalysisTable("response_times", "baseline:response_times", "time-to-response endpoint"),
-    AnalysisTable("response_time_distribution", "baseline:response_time_distribution", "endpoint and day of response"),
-    AnalysisTable("follow_up", "baseline:follow_up_summary", "method of summarising follow-up"),
-    AnalysisTable("subsequent_therapies", "baseline:subsequent_therapies", "patient group and therapy", ("patients",)),
-    AnalysisTable("subgroup_response", "subgroups:subgroup_response", "binary endpoint, factor and level"),
-    AnalysisTable(
-        "adverse_event_rates",
-        "adverse_event_rates:adverse_event_rates",
-        "phase, term and grade",
-        ("patients", "adverse_events"),
-    ),
-)
-"""Tables built from the marts alone."""
+def _key(table: AnalysisTable) -> dg.AssetKey:
+    return dg.AssetKey(["analysis", table.name])
 
 
 def analysis_assets() -> list[dg.AssetsDefinition]:
@@ -103,7 +46,7 @@ def analysis_assets() -> list[dg.AssetsDefinition]:
 
 def _spec(table: AnalysisTable) -> dg.AssetSpec:
     return dg.AssetSpec(
-        table.key,
+        _key(table),
         deps=[dg.AssetKey(["marts", mart]) for mart in table.marts],
         group_name="analysis",
         kinds={"python", "duckdb"},
@@ -117,14 +60,10 @@ def analysis_tables() -> dg.AssetsDefinition:
 
     @dg.multi_asset(name="analysis_tables", specs=[_spec(table) for table in TABLES])
     def analysis_tables(refresh: dg.ResourceParam[AnalysisContext]) -> Iterator[dg.MaterializeResult[None]]:
-        from analysis_assets.inputs import StudyInputs
-        from analysis_assets.shared_samples import shared_samples
-
         with connect_build(refresh.home.build_database) as connection:
-            inputs = shared_samples(StudyInputs(connection, refresh.study), refresh.study)
-            for table in TABLES:
-                rows = write_table(connection, "analysis", table.name, table.load()(inputs, refresh.study))
-                yield dg.MaterializeResult(table.key, metadata={"dagster/row_count": rows})
+            for table, frame in build_tables(connection, refresh.study):
+                rows = write_table(connection, "analysis", table.name, frame)
+                yield dg.MaterializeResult(_key(table), metadata={"dagster/row_count": rows})
 
     return analysis_tables
 
@@ -138,7 +77,7 @@ def published_tables() -> dg.AssetsDefinition:
     specs = [
         dg.AssetSpec(
             dg.AssetKey(["analysis", name]),
-            deps=[table.key for table in TABLES],
+            deps=[_key(table) for table in TABLES],
             group_name="analysis",
             kinds={"python", "duckdb"},
             owners=[STATISTICS],
@@ -164,7 +103,7 @@ def figures() -> dg.AssetsDefinition:
 
     @dg.asset(
         key=dg.AssetKey(["report", "figures"]),
-        deps=[table.key for table in TABLES],
+        deps=[_key(table) for table in TABLES],
         group_name="report",
         kinds={"matplotlib"},
         owners=[STATISTICS],

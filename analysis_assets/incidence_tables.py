@@ -13,13 +13,15 @@ from analysis_assets.competing_risks import cumulative_incidence as aalen_johans
 from analysis_assets.competing_risks import fit_fine_gray, gray_test
 from analysis_assets.conventions import convention
 from analysis_assets.cox import CoxSample
-from analysis_assets.frames import Kind, Row, table
+from analysis_assets.frames import Block, Kind, Row, table_of_blocks
 from analysis_assets.protocols import (
     COMPETING,
     DAYS_PER_MONTH,
     EVENT,
     MISSING,
+    BoolArray,
     Covariate,
+    FloatArray,
     Inputs,
     NotComputableError,
     TimeToEvent,
@@ -64,7 +66,7 @@ def cumulative_incidence(inputs: Inputs, study: Study) -> pd.DataFrame:
     Incidence is 0 before the first row. An endpoint without patients has no rows; ``model_diagnostics`` says why.
     """
     inputs = shared_samples(inputs, study)
-    rows: list[Row] = []
+    blocks: list[Block] = []
     for endpoint in COMPETING_ENDPOINTS:
         for factor in ("", *study.models.survival.factors):
             try:
@@ -75,25 +77,24 @@ def cumulative_incidence(inputs: Inputs, study: Study) -> pd.DataFrame:
             for code, level in enumerate(levels):
                 kept = sample.levels[factor] == code if factor else np.ones(len(sample.weight), dtype=bool)
                 head = {"endpoint": endpoint, "factor": factor, "level": level, "ci_method": METHOD}
-                rows.extend({**head, **point} for point in _points(sample, kept))
-    return table(rows, INCIDENCE_COLUMNS, convention(study.conventions).name)
+                blocks.append({**head, **_points(sample, kept)})
+    return table_of_blocks(blocks, INCIDENCE_COLUMNS, convention(study.conventions).name)
 
 
-def _points(sample: TimeToEvent, kept: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Iterator[dict[str, object]]:
+def _points(sample: TimeToEvent, kept: BoolArray) -> dict[str, FloatArray]:
     curve = aalen_johansen(sample.time_days[kept], sample.cause[kept], sample.weight[kept])
     low, high = curve.interval()
-    for index, time in enumerate(curve.time):
-        yield {
-            "time_months": time / DAYS_PER_MONTH,
-            "incidence": curve.incidence[index],
-            "ci_low": low[index],
-            "ci_high": high[index],
-            "std_error": float(np.sqrt(curve.variance[index])),
-            "time_days": time,
-            "n_at_risk": round(curve.n_at_risk[index]),
-            "n_events": round(curve.n_events[index]),
-            "n_competing": round(curve.n_competing[index]),
-        }
+    return {
+        "time_months": curve.time / DAYS_PER_MONTH,
+        "incidence": curve.incidence,
+        "ci_low": low,
+        "ci_high": high,
+        "std_error": np.sqrt(curve.variance),
+        "time_days": curve.time,
+        "n_at_risk": np.rint(curve.n_at_risk),
+        "n_events": np.rint(curve.n_events),
+        "n_competing": np.rint(curve.n_competing),
+    }
 
 
 @dataclass(frozen=True)

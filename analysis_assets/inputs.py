@@ -1,14 +1,21 @@
 """The only reader of the marts: included patients, aggregated by DuckDB before anything reaches Python.
 
-Every method is one pass over one table (patients joined where a covariate is asked for). What comes back is distinct
-patterns with a frequency weight, so a million patients arrive as a few thousand rows. Column names in the SQL come from
-the validated study file or from this module, are checked against the table and quoted; values are bound as parameters.
+Patients and outcomes are joined once, on first need, into temporary tables of the connection: each included patient
+gets a small number and the number of its covariate pattern, each outcome those of its patient. What is asked afterwards
+groups small whole numbers: joining 14 million outcomes to a million patients by keys of 64 characters for each of some
+thirty questions took longer than everything else. The temporary tables show the marts as they were at the first
+question; ask a new ``StudyInputs`` after the marts have changed.
+
+What comes back is distinct patterns with a frequency weight, so a million patients arrive as a few thousand rows.
+Column names in the SQL come from the validated study file or from this module, are checked against the table and
+quoted; values are bound as parameters.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -117,6 +124,40 @@ class Distribution:
 
 
 @dataclass(frozen=True)
+class _Cohort:
+    """Temporary tables of the included patients, and where each covariate stands in them.
+
+    Attributes:
+        patients: ``id`` (0, 1, ...), ``patient_key``, ``infusion_date``, ``transplanted``, ``pattern``.
+        patterns: ``pattern`` and its level codes ``x0``, ``x1``, ...; one row per combination that occurs.
+        columns: Covariate to its column of ``patterns``.
+    """
+
+    patients: str
+    patterns: str
+    columns: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class _Outcomes:
+    """Temporary table of the outcomes of the included patients, one row per patient and endpoint.
+
+    Attributes:
+        table: ``id`` and ``pattern`` of the patient, ``endpoint`` (position in ``endpoints``), ``time_days``, ``cause``
+            (1 the endpoint's event, 0 censored, 2 anything else), ``achieved``, ``assessed`` (NULL unless binary),
+            ``day`` (days from the infusion to the event, also where the mart gives its date alone).
+        endpoints: Endpoints of the mart; positions count from 1.
+    """
+
+    table: str
+    endpoints: tuple[str, ...]
+
+    def position(self, endpoint: str) -> int:
+        """Position of the endpoint; 0, which no row has, for one that the mart doesn't hold."""
+        return self.endpoints.index(endpoint) + 1 if endpoint in self.endpoints else 0
+
+
+@dataclass(frozen=True)
 class EventCount:
     """Patients whose worst grade of a term in a phase is ``grade`` (None: recorded without a grade)."""
 
@@ -149,8 +190,10 @@ class StudyInputs:
         self._connection = connection
         self._study = study
         self._columns: dict[str, dict[str, str]] = {}
-        # One pass over all endpoints: asked one by one, millions of outcomes were joined a dozen times.
+        self._cohort_tables: _Cohort | None = None
+        self._outcome_tables: _Outcomes | None = None
         self._assessments: dict[str, tuple[int, int]] | None = None
+        self._distributions: dict[tuple[str, float], Distribution] = {}
 
     # ---- the study's covariates -------------------------------------------------------------------------------------
 
@@ -190,15 +233,111 @@ class StudyInputs:
             rule = f"cast({column} as boolean)"
         return f"cast(case when {column} is null then -1 when {rule} then 1 else 0 end as tinyint)", parameters
 
-    def _levels(self, names: Sequence[str]) -> tuple[list[str], list[object]]:
-        """``<level code> as x0, ...`` for each covariate, with all parameters in order."""
-        selected: list[str] = []
+    # ---- the one join of patients and outcomes ----------------------------------------------------------------------
+
+    @property
+    def _cohort(self) -> _Cohort:
+        if self._cohort_tables is None:
+            self._cohort_tables = self._number_patients()
+        return self._cohort_tables
+
+    @property
+    def _outcomes(self) -> _Outcomes:
+        if self._outcome_tables is None:
+            self._outcome_tables = self._join_outcomes()
+        return self._outcome_tables
+
+    def _temporary(self, name: str) -> str:
+        """Name of a temporary table of this reader; another one on the same connection has its own."""
+        return quoted(f"{name}_{id(self):x}")
+
+    def _number_patients(self) -> _Cohort:
+        """Number the included patients and their covariate patterns.
+
+        A covariate whose column the marts lack is left out here; whoever asks for it gets the error.
+        """
+        infused = self._column("patients", "infusion_date")
+        known = self._table("patients")
+        names = [covariate.name for covariate in self._study.covariates if covariate.column in known]
+        rules: list[str] = []
         parameters: list[object] = []
         for position, name in enumerate(names):
             rule, values = self._level(name)
-            selected.append(f"{rule} as x{position}")
+            rules.append(f"{rule} as x{position}")
             parameters.extend(values)
-        return selected, parameters
+        # A study without covariates has one pattern.
+        columns = [f"x{position}" for position in range(len(names))] or ["x"]
+        coded, patterns, patients = (self._temporary(name) for name in ("coded", "patterns", "included"))
+        self._connection.execute(
+            f"""
+            create or replace temporary table {coded} as
+            select p.patient_key, p.{infused}, {self._had_transplant()} as transplanted,
+                {", ".join(rules) or "0 as x"}
+            from marts.patients as p
+            where p.included
+            """,  # noqa: S608
+            parameters,
+        )
+        listed = ", ".join(columns)
+        self._connection.execute(
+            f"""
+            create or replace temporary table {patterns} as
+            select cast(row_number() over (order by {listed}) - 1 as integer) as pattern, *
+            from (select distinct {listed} from {coded})
+            """  # noqa: S608
+        )
+        self._connection.execute(
+            f"""
+            create or replace temporary table {patients} as
+            select cast(coded.rowid as integer) as id, patient_key, infusion_date, transplanted, pattern
+            from {coded} as coded
+            join {patterns} using ({listed})
+            """  # noqa: S608
+        )
+        self._connection.execute(f"drop table {coded}")
+        return _Cohort(patients, patterns, dict(zip(names, columns, strict=False)))
+
+    def _join_outcomes(self) -> _Outcomes:
+        """Join every outcome to its patient: the one time that the long keys are compared."""
+        name = self._column("outcomes", "endpoint")
+        rows = self._rows(
+            f"select distinct {name} from marts.outcomes where {name} is not null order by {name}"  # noqa: S608
+        )
+        endpoints = tuple(str(row[0]) for row in rows)
+        table = self._temporary("outcomes")
+        self._connection.execute(
+            f"""
+            create or replace temporary table {table} as
+            select
+                patients.id,
+                patients.pattern,
+                cast(list_position(?, o.endpoint) as smallint) as endpoint,
+                o.time_days,
+                cast(
+                    case
+                        when o.event then 1
+                        when coalesce(o.event_kind, 'censored') not like 'censored%' then 2
+                        else 0
+                    end as tinyint
+                ) as cause,
+                o.achieved,
+                case
+                    when o.kind = 'binary'
+                        then o.achieved is not null and coalesce(o.event_kind, '') <> 'not_evaluable'
+                end as assessed,
+                coalesce(o.time_days, date_diff('day', patients.infusion_date, o.event_date)) as day
+            from marts.outcomes as o
+            join {self._cohort.patients} as patients using (patient_key)
+            """,  # noqa: S608
+            [list(endpoints)],
+        )
+        return _Outcomes(table, endpoints)
+
+    def _coded(self, names: Sequence[str]) -> list[str]:
+        """``<column of the patterns> as <name's position>`` for each covariate."""
+        for name in names:
+            self._column("patients", self._study_covariate(name).column)
+        return [f"{self._cohort.columns[name]} as level{position}" for position, name in enumerate(names)]
 
     # ---- samples for the kernels ------------------------------------------------------------------------------------
 
@@ -208,16 +347,12 @@ class StudyInputs:
         Raises:
             NotComputableError: if no included patient has follow-up for the endpoint.
         """
-        selected, parameters = self._levels(covariates)
-        competing = "2" if endpoint in COMPETING_ENDPOINTS else "0"
-        cause = (
-            "cast(case when o.event then 1 "
-            f"when coalesce(o.event_kind, 'censored') not like 'censored%' then {competing} else 0 end as tinyint)"
-        )
+        cause = "cause" if endpoint in COMPETING_ENDPOINTS else "if(cause = 1, 1, 0)"
         columns = self._grouped(
-            ["cast(o.time_days as double) as time_days", f"{cause} as cause", *selected],
-            "o.endpoint = ? and o.time_days is not null",
-            [*parameters, endpoint],
+            ["cast(time_days as double) as time_days", f"cast({cause} as tinyint) as cause"],
+            covariates,
+            "time_days is not null",
+            endpoint,
         )
         if columns["weight"].size == 0:
             raise NotComputableError(f"no included patient has follow-up for {endpoint} in marts.outcomes")
@@ -237,10 +372,7 @@ class StudyInputs:
             NotComputableError: if the endpoint is unknown for every included patient.
         """
         self.require_known(endpoint)
-        selected, parameters = self._levels(covariates)
-        columns = self._grouped(
-            ["coalesce(o.achieved, false) as achieved", *selected], "o.endpoint = ?", [*parameters, endpoint]
-        )
+        columns = self._grouped(["coalesce(achieved, false) as achieved"], covariates, "true", endpoint)
         return Binary(
             achieved=columns["achieved"].astype(np.bool_),
             levels=_named_levels(columns, covariates),
@@ -259,35 +391,29 @@ class StudyInputs:
         column = self._study_covariate(covariate).column
         if column not in SWITCH_ENDPOINTS:
             raise NotComputableError(f"the marts hold no date on which {covariate} changes")
-        selected, parameters = self._levels(adjust)
+        outcomes = self._outcomes
         origin = "coalesce(remission.time_days, 0)" if endpoint in ENDPOINTS_FROM_REMISSION else "0"
         switch = f"cast(greatest(turned.day - {origin}, 0) as double)"
-        sql = f"""
-            with turned as (
-                select o.patient_key,
-                    coalesce(o.time_days, date_diff('day', p.infusion_date, o.event_date)) as day
-                from marts.outcomes as o
-                join marts.patients as p using (patient_key)
-                where o.endpoint = ? and coalesce(o.achieved, o.event)
-            ),
-            remission as (
-                select patient_key, time_days from marts.outcomes where endpoint = 'TIME_TO_CR' and event
+        source = f"""
+            (
+                select o.pattern, o.time_days, o.cause,
+                    case when turned.day is not null and {switch} <= o.time_days then {switch} end as switch_day
+                from {outcomes.table} as o
+                left join (
+                    select id, day from {outcomes.table} where endpoint = ? and coalesce(achieved, cause = 1)
+                ) as turned using (id)
+                left join (
+                    select id, time_days from {outcomes.table} where endpoint = ? and cause = 1
+                ) as remission using (id)
+                where o.endpoint = ? and o.time_days is not null
             )
-            select
-                cast(o.time_days as double) as time_days,
-                coalesce(o.event, false) as event,
-                case when turned.day is not null and {switch} <= o.time_days then {switch} end as switch_day,
-                {"".join(rule + ", " for rule in selected)}
-                cast(count(*) as double) as weight
-            from marts.outcomes as o
-            join marts.patients as p using (patient_key)
-            left join turned using (patient_key)
-            left join remission using (patient_key)
-            where p.included and o.endpoint = ? and o.time_days is not null
-            group by all
-            order by all
-        """  # noqa: S608 - identifiers are checked and quoted, values are bound
-        columns = self._fetch(sql, [SWITCH_ENDPOINTS[column], *parameters, endpoint])
+        """  # noqa: S608 - names of temporary tables of this reader
+        columns = self._weighted(
+            source,
+            ["cast(time_days as double) as time_days", "cause = 1 as event", "switch_day"],
+            adjust,
+            [outcomes.position(name) for name in (SWITCH_ENDPOINTS[column], "TIME_TO_CR", endpoint)],
+        )
         if columns["weight"].size == 0:
             raise NotComputableError(f"no included patient has follow-up for {endpoint} in marts.outcomes")
         return SwitchTimes(
@@ -311,20 +437,18 @@ class StudyInputs:
     def _assessed(self, endpoint: str) -> tuple[int, int]:
         """Included patients with and without an assessment; the second count as not achieved."""
         if self._assessments is None:
+            outcomes = self._outcomes
             rows = self._rows(
-                """
-                with judged as (
-                    select o.endpoint,
-                        o.achieved is not null and coalesce(o.event_kind, '') <> 'not_evaluable' as assessed
-                    from marts.outcomes as o
-                    join marts.patients as p using (patient_key)
-                    where p.included and o.kind = 'binary'
-                )
+                f"""
                 select endpoint, count(*) filter (assessed), count(*) filter (not assessed)
-                from judged group by endpoint
-                """
+                from {outcomes.table}
+                where assessed is not null
+                group by endpoint
+                """  # noqa: S608
             )
-            self._assessments = {str(name): (int(with_one), int(without)) for name, with_one, without in rows}
+            self._assessments = {
+                outcomes.endpoints[position - 1]: (int(with_one), int(without)) for position, with_one, without in rows
+            }
         return self._assessments.get(endpoint, (0, 0))
 
     # ---- counts and summaries for the tables ------------------------------------------------------------------------
@@ -334,19 +458,15 @@ class StudyInputs:
         return int(self._one("select count(*) from marts.patients as p where p.included")[0])
 
     def level_counts(self, names: Sequence[str]) -> dict[str, LevelCounts]:
-        """Return the included patients at each level of each named covariate, in one pass."""
+        """Return the included patients at each level of each named covariate."""
         if not names:
             return {}
-        selected, parameters = self._levels(names)
-        counts = ", ".join(
-            f"count(*) filter (x{i} = 0), count(*) filter (x{i} = 1), count(*) filter (x{i} = -1)"
-            for i in range(len(names))
-        )
-        row = self._one(
-            f"select {counts} from (select {', '.join(selected)} from marts.patients as p where p.included)",  # noqa: S608
-            parameters,
-        )
-        return {name: LevelCounts(*(int(n) for n in row[3 * i : 3 * i + 3])) for i, name in enumerate(names)}
+        columns = self._weighted(self._cohort.patients, [], names, [])
+        weight = columns["weight"]
+        return {
+            name: LevelCounts(*(round(float(weight[codes == level].sum())) for level in (0, 1, -1)))
+            for name, codes in _named_levels(columns, names).items()
+        }
 
     def flag_counts(self, columns: Sequence[str]) -> dict[str, LevelCounts]:
         """Return the included patients with and without each yes/no column of marts.patients, in one pass.
@@ -378,33 +498,30 @@ class StudyInputs:
         return {str(value): int(n) for value, n in rows}
 
     def numeric_summaries(self, units: Mapping[str, float]) -> dict[str, NumericSummary]:
-        """Return n, median, range, mean, SD and shape of numeric columns of marts.patients, in one pass.
+        """Return n, median, range, mean, SD and shape of numeric columns of marts.patients.
 
         Args:
             units: Column to the unit that its values are given in (1e6 turns cells into millions of cells).
         """
-        parts = [_summary_sql(self._measured(column, unit)) for column, unit in units.items()]
-        row = self._one(f"select {', '.join(parts)} from marts.patients where included")  # noqa: S608
-        width = len(row) // len(parts)
-        return {name: _numeric_summary(row[width * i : width * (i + 1)]) for i, name in enumerate(units)}
-
-    def _measured(self, column: str, unit: float) -> str:
-        return f"cast({self._column('patients', column)} as double) / {float(unit)!r}"
+        return {column: _numeric_summary(self.distribution(column, unit)) for column, unit in units.items()}
 
     def distribution(self, column: str, unit: float = 1.0) -> Distribution:
         """Return the distinct values of a numeric column of marts.patients, in ``unit``, with the patients of each."""
-        measured = self._measured(column, unit)
-        fetched = self._fetch(
-            f"""
-            select {measured} as value, cast(count(*) as double) as weight
-            from marts.patients
-            where included and {measured} is not null
-            group by value
-            order by value
-            """,  # noqa: S608
-            [],
-        )
-        return Distribution(fetched["value"], fetched["weight"])
+        key = (column, unit)
+        if key not in self._distributions:
+            measured = f"cast({self._column('patients', column)} as double) / {float(unit)!r}"
+            fetched = self._fetch(
+                f"""
+                select {measured} as value, cast(count(*) as double) as weight
+                from marts.patients
+                where included and {measured} is not null
+                group by value
+                order by value
+                """,  # noqa: S608
+                [],
+            )
+            self._distributions[key] = Distribution(fetched["value"], fetched["weight"])
+        return self._distributions[key]
 
     def range_counts(self, column: str, bounds: Sequence[tuple[float | None, float | None]]) -> list[int]:
         """Return the included patients with ``low <= column < high`` for each (low, high); None leaves a side open."""
@@ -427,16 +544,16 @@ class StudyInputs:
         Raises:
             NotComputableError: if no included patient reached it.
         """
+        outcomes = self._outcomes
         fetched = self._fetch(
-            """
-            select cast(o.time_days as double) as value, cast(count(*) as double) as weight
-            from marts.outcomes as o
-            join marts.patients as p using (patient_key)
-            where p.included and o.endpoint = ? and o.event and o.time_days is not null
+            f"""
+            select cast(time_days as double) as value, cast(count(*) as double) as weight
+            from {outcomes.table}
+            where endpoint = ? and cause = 1 and time_days is not null
             group by value
             order by value
-            """,
-            [endpoint],
+            """,  # noqa: S608
+            [outcomes.position(endpoint)],
         )
         if fetched["value"].size == 0:
             raise NotComputableError(f"no included patient has an event of {endpoint} in marts.outcomes")
@@ -448,31 +565,17 @@ class StudyInputs:
         Raises:
             NotComputableError: if the endpoint is unknown for every included patient.
         """
-        self.require_known(endpoint)
-        if not factors:
-            return {}
-        selected, parameters = self._levels(factors)
-        counts: list[str] = []
-        for i in range(len(factors)):
-            for level in (0, 1, -1):
-                counts.append(f"count(*) filter (x{i} = {level} and achieved)")
-                counts.append(f"count(*) filter (x{i} = {level} and not achieved)")
-        row = self._one(
-            f"""
-            select {", ".join(counts)}
-            from (
-                select coalesce(o.achieved, false) as achieved, {", ".join(selected)}
-                from marts.outcomes as o
-                join marts.patients as p using (patient_key)
-                where p.included and o.endpoint = ?
-            )
-            """,  # noqa: S608
-            [*parameters, endpoint],
-        )
-        values = [int(n) for n in row]
+        sample = self.binary(endpoint, factors)
+
+        def patients(codes: LevelArray, level: int, *, achieved: bool) -> int:
+            return round(float(sample.weight[(codes == level) & (sample.achieved == achieved)].sum()))
+
         return {
-            name: {level: (values[6 * i + 2 * j], values[6 * i + 2 * j + 1]) for j, level in enumerate((0, 1, -1))}
-            for i, name in enumerate(factors)
+            name: {
+                level: (patients(codes, level, achieved=True), patients(codes, level, achieved=False))
+                for level in (0, 1, -1)
+            }
+            for name, codes in sample.levels.items()
         }
 
     def transplanted(self) -> int:
@@ -491,12 +594,13 @@ class StudyInputs:
 
         Events of the phase ``hsct`` count for transplanted patients only, who are the denominator of that phase.
         """
+        # Rows count patients: the mart has one row per patient, phase and term.
         rows = self._rows(
             f"""
-            select a.phase, a.parent_term, a.term, a.worst_grade, count(distinct a.patient_key) as n
+            select a.phase, a.parent_term, a.term, a.worst_grade, count(*) as n
             from marts.adverse_events as a
-            join marts.patients as p using (patient_key)
-            where p.included and (a.phase <> 'hsct' or {self._had_transplant()})
+            join {self._cohort.patients} as patients using (patient_key)
+            where a.phase <> 'hsct' or patients.transplanted
             group by all
             order by all
             """  # noqa: S608
@@ -557,7 +661,10 @@ class StudyInputs:
         """
         return self._connection.execute(
             """
-            with lanes as (
+            with shown as (
+                select patient_key, infusion_date from marts.patients where included order by patient_key limit ?
+            ),
+            lanes as (
                 select
                     p.patient_key,
                     max(o.time_days) filter (o.endpoint = 'OS') as follow_up_days,
@@ -569,12 +676,9 @@ class StudyInputs:
                     min(date_diff('day', p.infusion_date, o.event_date))
                         filter (o.event and o.event_kind = 'relapse') as relapse,
                     min(o.time_days) filter (o.event and o.event_kind = 'treatment_failure') as treatment_failure
-                from marts.patients as p
+                from shown as p
                 left join marts.outcomes as o using (patient_key)
-                where p.included
                 group by p.patient_key
-                order by p.patient_key
-                limit ?
             )
             select
                 patient_key,
@@ -593,16 +697,32 @@ class StudyInputs:
 
     # ---- how the warehouse is read ----------------------------------------------------------------------------------
 
-    def _grouped(self, selected: Iterable[str], condition: str, parameters: Sequence[object]) -> dict[str, Any]:
-        sql = f"""
-            select {", ".join(selected)}, cast(count(*) as double) as weight
-            from marts.outcomes as o
-            join marts.patients as p using (patient_key)
-            where p.included and {condition}
+    def _grouped(
+        self, selected: Sequence[str], covariates: Sequence[str], condition: str, endpoint: str
+    ) -> dict[str, Any]:
+        """Patients of one endpoint by the selected columns and the levels of the covariates."""
+        outcomes = self._outcomes
+        source = f"(select * from {outcomes.table} where endpoint = ? and {condition})"  # noqa: S608
+        return self._weighted(source, selected, covariates, [outcomes.position(endpoint)])
+
+    def _weighted(
+        self, source: str, selected: Sequence[str], covariates: Sequence[str], parameters: Sequence[object]
+    ) -> dict[str, Any]:
+        """Rows of a source that has ``pattern``, counted; patterns are taken apart only when few are left."""
+        listed = "".join(f"{column}, " for column in selected)
+        names = "".join(f"{column.rsplit(' as ', 1)[-1]}, " for column in selected)
+        levels = "".join(f"{column}, " for column in self._coded(covariates))
+        return self._fetch(
+            f"""
+            with counted as (select {listed} pattern, count(*) as n from {source} as source group by all)
+            select {names} {levels} cast(sum(n) as double) as weight
+            from counted
+            join {self._cohort.patterns} using (pattern)
             group by all
             order by all
-        """  # noqa: S608 - identifiers are checked and quoted, values are bound
-        return self._fetch(sql, parameters)
+            """,  # noqa: S608 - identifiers are checked and quoted, values are bound
+            parameters,
+        )
 
     def _fetch(self, sql: str, parameters: Sequence[object]) -> dict[str, Any]:
         fetched = self._connection.execute(sql, list(parameters)).fetchnumpy()
@@ -651,40 +771,38 @@ def _plain(values: Any) -> Any:
 
 
 def _named_levels(columns: Mapping[str, LevelArray], names: Sequence[str]) -> dict[str, LevelArray]:
-    return {name: columns[f"x{position}"] for position, name in enumerate(names)}
+    return {name: columns[f"level{position}"] for position, name in enumerate(names)}
 
 
 def _integer(value: Any) -> int | None:
     return None if value is None else int(value)
 
 
-def _summary_sql(value: str) -> str:
-    """Count, order statistics and moments of one column; decimals by whether rounding changes any value.
+def _numeric_summary(sample: Distribution) -> NumericSummary:
+    """Summarise distinct values in ascending order: sums then don't depend on the order of the rows."""
+    # Imported here: it brings SciPy, which those who only draw lanes from the marts don't need.
+    from analysis_assets.survival import weighted_median
 
-    Moments add the values in order of size, so that their last digit doesn't depend on the order of the rows.
-    """
-    return ", ".join(
-        (
-            f"count({value})",
-            f"median({value})",
-            f"min({value})",
-            f"max({value})",
-            f"avg({value} order by {value})",
-            f"stddev_samp({value} order by {value})",
-            f"skewness({value} order by {value})",
-            f"kurtosis_pop({value} order by {value})",
-            f"bool_and(abs({value} - round({value}, 0)) < {SAME})",
-            f"bool_and(abs({value} - round({value}, 1)) < {SAME})",
-        )
+    value, weight = sample.value, sample.weight
+    n = round(float(weight.sum()))
+    if not n:
+        return NumericSummary(0, None, None, None, None, None, None, None, 2)
+    mean = float((value * weight).sum()) / n
+    centred = value - mean
+    second, third, fourth = (float((centred**power * weight).sum()) / n for power in (2, 3, 4))
+    skewness = kurtosis = None
+    if second > 0:
+        kurtosis = fourth / second**2 - 3
+        if n > 2:
+            skewness = third / second**1.5 * math.sqrt(n * (n - 1)) / (n - 2)
+    return NumericSummary(
+        n=n,
+        median=weighted_median(value, weight),
+        minimum=float(value[0]),
+        maximum=float(value[-1]),
+        mean=mean,
+        sd=math.sqrt(second * n / (n - 1)) if n > 1 else None,
+        skewness=skewness,
+        excess_kurtosis=kurtosis,
+        decimals=next((d for d in (0, 1) if np.all(np.abs(value - np.round(value, d)) < SAME)), 2),
     )
-
-
-def _numeric_summary(row: Sequence[Any]) -> NumericSummary:
-    n, *statistics, whole, one_decimal = row
-    median, minimum, maximum, mean, sd, skewness, kurtosis = (_finite(value) for value in statistics)
-    decimals = 0 if whole else 1 if one_decimal else 2
-    return NumericSummary(int(n), median, minimum, maximum, mean, sd, skewness, kurtosis, decimals)
-
-
-def _finite(value: Any) -> float | None:
-    return None if value is None or not np.isfinite(value) else float(value)

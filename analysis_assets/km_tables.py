@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from analysis_assets.conventions import Convention, convention, ordered_conventions
-from analysis_assets.frames import Kind, Row, table
+from analysis_assets.frames import Block, Kind, Row, table, table_of_blocks
 from analysis_assets.protocols import (
     DAYS_PER_MONTH,
     MISSING,
@@ -178,32 +178,28 @@ def km_curves(inputs: Inputs, study: Study) -> pd.DataFrame:
     """
     inputs = shared_samples(inputs, study)
     rules = convention(study.conventions)
-    rows: list[Row] = []
-    for groups in _all_groups(inputs, study):
-        for group in groups.groups:
-            rows.extend(_curve_rows(groups, group, rules))
-    return table(rows, KM_CURVES_COLUMNS, rules.name)
+    blocks = [_curve_block(groups, group, rules) for groups in _all_groups(inputs, study) for group in groups.groups]
+    return table_of_blocks(blocks, KM_CURVES_COLUMNS, rules.name)
 
 
-def _curve_rows(groups: _Groups, group: _Group, rules: Convention) -> Iterator[Row]:
+def _curve_block(groups: _Groups, group: _Group, rules: Convention) -> Block:
     curve = group.curve
     low, high = survival_interval(curve.survival, curve.std_error, rules.km_interval)
-    for index, time in enumerate(curve.time):
-        yield {
-            "endpoint": groups.endpoint,
-            "factor": groups.factor,
-            "level": group.level,
-            "time_months": time / DAYS_PER_MONTH,
-            "n_at_risk": round(curve.n_at_risk[index]),
-            "n_events": round(curve.n_events[index]),
-            "n_censored": round(curve.n_censored[index]),
-            "survival": curve.survival[index],
-            "std_error": curve.std_error[index],
-            "ci_low": low[index],
-            "ci_high": high[index],
-            "time_days": time,
-            "ci_method": rules.km_ci_method,
-        }
+    return {
+        "endpoint": groups.endpoint,
+        "factor": groups.factor,
+        "level": group.level,
+        "time_months": curve.time / DAYS_PER_MONTH,
+        "n_at_risk": np.rint(curve.n_at_risk),
+        "n_events": np.rint(curve.n_events),
+        "n_censored": np.rint(curve.n_censored),
+        "survival": curve.survival,
+        "std_error": curve.std_error,
+        "ci_low": low,
+        "ci_high": high,
+        "time_days": curve.time,
+        "ci_method": rules.km_ci_method,
+    }
 
 
 def km_summary(inputs: Inputs, study: Study) -> pd.DataFrame:

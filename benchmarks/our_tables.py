@@ -6,26 +6,25 @@ import sys
 import time
 from pathlib import Path
 
-from analysis_assets.assets import TABLES
-from analysis_assets.inputs import StudyInputs
+from analysis_assets.catalogue import build_tables
 from benchmarks.measure import ROOT
 from study import load_study
 from warehouse import connect_read_only
 
 
-def build_tables(warehouse: Path, out: Path, memory_limit: str) -> None:
+def write_tables(warehouse: Path, out: Path, memory_limit: str) -> None:
     """Write `<table>.pkl` for every analysis table into the existing folder `out`, and say how long each took."""
     study = load_study(ROOT / "study.yml")
     with connect_read_only(warehouse) as connection:
         connection.execute("set memory_limit = ?", [memory_limit])
         connection.execute("set threads = 2")
-        inputs = StudyInputs(connection, study)
-        for table in TABLES:
-            start = time.process_time()
-            rows = table.load()(inputs, study)
+        start = time.process_time()
+        print(f"imports: {start:.2f} s of processor", flush=True)
+        for table, rows in build_tables(connection, study):
             rows.to_pickle(out / f"{table.name}.pkl")
             print(f"{table.name}: {len(rows)} rows, {time.process_time() - start:.2f} s of processor", flush=True)
+            start = time.process_time()
 
 
 if __name__ == "__main__":
-    build_tables(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])
+    write_tables(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])

@@ -148,7 +148,8 @@ def test_switch_day_is_missing_without_a_change_and_after_the_end_of_follow_up(
         (200, False, 100, 0, 1),
     ]
     marts.connection.execute("update marts.outcomes set event_date = date '2020-01-01' where endpoint = 'HSCT_BRIDGE'")
-    assert np.isnan(inputs.counting_process("OS", "bridged_to_hsct").switch_day).all()
+    reread = StudyInputs(marts.connection, Study())
+    assert np.isnan(reread.counting_process("OS", "bridged_to_hsct").switch_day).all()
 
 
 def test_switch_days_of_endpoints_from_remission_count_from_the_remission(inputs: StudyInputs, marts: Marts) -> None:
@@ -169,10 +170,10 @@ def test_competing_events_are_told_apart_from_censoring(inputs: StudyInputs, mar
     marts.add_time("a", "RELAPSE", 40, True, event_kind="relapse")
     marts.add_time("b", "RELAPSE", 50, False, event_kind="death")
     marts.add_time("c", "RELAPSE", 60, False, event_kind="censored")
+    marts.add_time("a", "RFS", 40, False, event_kind="death")
     sample = inputs.time_to_event("RELAPSE")
     assert sample.cause.tolist() == [EVENT, COMPETING, 0]
     # Only the two competing endpoints have a competing cause.
-    marts.add_time("a", "RFS", 40, False, event_kind="death")
     assert inputs.time_to_event("RFS").cause.tolist() == [0]
 
 
@@ -308,3 +309,36 @@ def test_values_of_the_study_file_are_bound_never_pasted(marts: Marts) -> None:
 def test_covariates_after_time_zero_are_marked(inputs: StudyInputs) -> None:
     marked = {c.name for c in Study().covariates if inputs.covariate(c.name).after_time_zero}
     assert marked == {"mrd_negative_cr", "bridged_to_hsct"}
+
+
+def test_two_readers_on_one_connection_keep_apart(inputs: StudyInputs, marts: Marts) -> None:
+    assert inputs.level_counts(["age"])["age"] == LevelCounts(2, 4, 0)
+    threshold = [
+        covariate.model_copy(update={"at_least": 60}) if covariate.name == "age" else covariate
+        for covariate in Study().covariates
+    ]
+    other = StudyInputs(marts.connection, Study().model_copy(update={"covariates": tuple(threshold)}))
+    assert other.level_counts(["age"])["age"] == LevelCounts(5, 1, 0)
+    assert inputs.time_to_event("OS", ["age"]).levels["age"].tolist() == [1, 1, 0, 1]
+
+
+def test_what_the_reader_makes_stays_out_of_the_warehouse(inputs: StudyInputs, marts: Marts) -> None:
+    inputs.time_to_event("OS", ["sex"])
+    kept = marts.connection.execute("select count(*) from duckdb_tables() where not temporary").fetchall()
+    assert kept == [(3,)]
+
+
+def test_study_without_covariates_still_has_samples(marts: Marts) -> None:
+    inputs = StudyInputs(marts.connection, Study().model_copy(update={"covariates": ()}))
+    assert inputs.time_to_event("OS").weight.tolist() == [1, 1, 2, 2]
+    assert inputs.binary("CR").n == 6
+
+
+def test_moments_of_values_that_occur_several_times(inputs: StudyInputs, marts: Marts) -> None:
+    # Ages 1, 1, 1, 1, 4, 4: mean 2, sum of squares 12; third moment 2 over (second moment 2) ** 1.5.
+    marts.connection.execute("update marts.patients set age_years = if(patient_key in ('a', 'b'), 4, 1)")
+    summary = inputs.numeric_summaries({"age_years": 1.0})["age_years"]
+    assert (summary.n, summary.median, summary.mean) == (6, 1.0, 2.0)
+    assert summary.sd == pytest.approx((12 / 5) ** 0.5, rel=1e-12)
+    assert summary.skewness == pytest.approx(2 / 2**1.5 * 30**0.5 / 4, rel=1e-12)
+    assert summary.excess_kurtosis == pytest.approx(6 / 4 - 3, rel=1e-12)
