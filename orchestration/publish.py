@@ -59,7 +59,8 @@ def published_warehouse(upstream: list[dg.AssetKey]) -> dg.AssetsDefinition:
             )
             record_builds(refresh.home)
             remember_deliveries(refresh.settings, refresh.read_extracts)
-            export_quarantine(refresh.lake, refresh.home.quarantine, refresh.lake.plan(refresh.pseudonymiser.key_id))
+            plan = refresh.lake.plan(refresh.pseudonymiser.key_id)
+            export_quarantine(refresh.lake, refresh.home.quarantine, plan, refresh.home.database.resolve())
         return dg.MaterializeResult(
             metadata={
                 "version": version.name,
