@@ -52,7 +52,7 @@ def test_rows_that_were_mended_leave_the_quarantine(night: Night) -> None:
 
 
 def test_what_the_warehouse_rejects_is_exported_too(night: Night, tmp_path: Path) -> None:
-    """Rows of unknown patients and unreadable values are known after staging only; they too are mended at the source."""
+    """Rows of unknown patients and unreadable values are known after staging only; the source mends them too."""
     night.deliver(follow_ups__csv="patient_id,visited_on\nHOSP-0001,\n")
     night.ingest_all()
     database = tmp_path / "warehouse.duckdb"
