@@ -42,6 +42,19 @@ def with_dictionary(column: pa.DictionaryArray, changed: pa.StringArray) -> pa.D
     return pa.DictionaryArray.from_arrays(encoded.indices.take(column.indices), encoded.dictionary)
 
 
+def without_unused_texts(column: pa.DictionaryArray) -> pa.DictionaryArray:
+    """The column with only those texts in its dictionary that some row holds: a file is written with all of them."""
+    used = np.zeros(len(column.dictionary) + 1, np.bool_)
+    indices = pc.fill_null(column.indices, len(column.dictionary)).to_numpy(zero_copy_only=False)
+    used[indices] = True
+    if used[:-1].all():
+        return column
+    places = np.cumsum(used, dtype=np.int32) - 1
+    return pa.DictionaryArray.from_arrays(
+        pa.array(places[indices].astype(np.int32), mask=missing(column)), column.dictionary.filter(pa.array(used[:-1]))
+    )
+
+
 def stripped(texts: pa.StringArray) -> pa.StringArray:
     """Texts without white space around them; an empty one is NULL."""
     trimmed = pc.utf8_trim_whitespace(texts)

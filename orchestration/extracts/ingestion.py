@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,14 +30,15 @@ from orchestration.extracts.delivery import (
 )
 from orchestration.extracts.duplicates import repeated_keys
 from orchestration.extracts.feeds import Verb
-from orchestration.extracts.identifiers import KnownIdentifiers
+from orchestration.extracts.fingerprints import Fingerprints, read_fingerprints, remember
+from orchestration.extracts.identifiers import KnownIdentifiers, may_be_an_id, telling_ids
 from orchestration.extracts.lake import REJECTED_SCHEMA, Lake, LedgerRow, delivery_of, lake_writer, notes_text
 from orchestration.extracts.lookups import lookup_digests, read_lookups
 from orchestration.extracts.mapping import FeedRows, FillDown, TableMapping, table_mapping
 from orchestration.extracts.profiles import SourceProfile
 from orchestration.extracts.pseudonymise import Pseudonymiser
 from orchestration.extracts.readers import Chunk, SourceTable, UnreadableFileError
-from orchestration.extracts.shaping import FileLoad, ShapedRows, lake_schema, rejected_table, shape_rows
+from orchestration.extracts.shaping import FileLoad, ShapedRows, lake_schema, rejected_table, shape_rows, withheld_rows
 from orchestration.extracts.vault import write_vault
 
 _WORKERS = 2
@@ -106,7 +108,7 @@ def ingest_feed(
     sources = delivery.files.get(feed, ())
     if not sources:
         return FeedIngestion(feed, extract.name, delivery.mode)
-    known = known_identifiers(delivery, profile, pseudonymiser)
+    known = known_identifiers(delivery, profile, pseudonymiser, lake)
     loads = [
         FileLoad(
             delivery=delivery,
@@ -125,27 +127,37 @@ def ingest_feed(
     done = [
         _from_ledger(before[load.load_id]) if load.load_id in before else _ingest(load, lake, current) for load in loads
     ]
+    if feed == "patients" and not all(each.already_in_lake for each in done):
+        remember(lake, pseudonymiser.sealing_key, known.keys(), known.traits)
     if all(each.already_in_lake for each in done) and newest is not None and newest.delivery != current:
         again = replace(before[loads[-1].load_id], delivery=current, loaded_at=_now())
         lake.write_ledger_row(again, loads[-1].stem)
     return FeedIngestion(feed, extract.name, delivery.mode, tuple(done))
 
 
-def known_identifiers(delivery: Delivery, profile: SourceProfile, pseudonymiser: Pseudonymiser) -> KnownIdentifiers:
+def known_identifiers(
+    delivery: Delivery, profile: SourceProfile, pseudonymiser: Pseudonymiser, lake: Lake
+) -> KnownIdentifiers:
     """The identifiers that the extract's patients files hold; without any, the patient ids of all its other files.
 
-    Read once per delivery and pseudonymiser.
+    A delta names only some patients or none: what earlier patients files said is known, too. Read once per delivery and
+    pseudonymiser.
     """
     every_source = tuple(source for sources in delivery.files.values() for source in sources)
     sources = delivery.files.get("patients") or every_source
     fingerprint = "\n".join(f"{each.path}:{file_sha256(each.path)}" for each in sources)
-    return pseudonymiser.remembered(
-        f"{profile.sha256}\n{fingerprint}", lambda: _read_identifiers(delivery, sources, profile)
-    )
+
+    def read() -> KnownIdentifiers:
+        earlier = read_fingerprints(lake, pseudonymiser.sealing_key) if delivery.mode == "delta" else None
+        return _read_identifiers(delivery, sources, profile, earlier)
+
+    return pseudonymiser.remembered(f"{lake.root}\n{profile.sha256}\n{fingerprint}", read)
 
 
-def _read_identifiers(delivery: Delivery, sources: Sequence[SourceFile], profile: SourceProfile) -> KnownIdentifiers:
-    found: set[str] = set()
+def _read_identifiers(
+    delivery: Delivery, sources: Sequence[SourceFile], profile: SourceProfile, earlier: Fingerprints | None
+) -> KnownIdentifiers:
+    found: dict[str, set[str]] = {}
     for source in sources:
         removed = [c.name for c in source.table.target.columns if c.verb is Verb.REMOVE]
         names = ["patient_id", *removed]
@@ -156,10 +168,16 @@ def _read_identifiers(delivery: Delivery, sources: Sequence[SourceFile], profile
             for rows in _mapped_in_order(table, mapping):
                 for name in names:
                     if name in rows.columns:
-                        found.update(text for text in rows.columns[name].dictionary.to_pylist() if text)
+                        texts = rows.columns[name].dictionary.to_pylist()
+                        found.setdefault(name, set()).update(text for text in texts if text)
         except UnreadableFileError as problem:
             raise refused_file(delivery.extract, source, problem) from None
-    return KnownIdentifiers(found)
+    patient_ids = found.pop("patient_id", set())
+    others = itertools.chain.from_iterable(found.values())
+    if "patients" in delivery.files:
+        return KnownIdentifiers(itertools.chain(patient_ids, others), patient_ids, earlier)
+    # Other feeds' id columns hold whatever slipped into them: a word or a date must not be masked everywhere for that.
+    return KnownIdentifiers((each for each in patient_ids if may_be_an_id(each)), (), earlier)
 
 
 def _from_ledger(row: LedgerRow) -> FileIngestion:
@@ -321,6 +339,7 @@ def _set_aside(
     if not len(positions):
         return
     kept = lake_file.with_suffix(".kept")
+    ids = telling_ids(counts.ids)
     try:
         start = 0
         with pq.ParquetFile(lake_file) as opened, lake_writer(kept, lake_schema(load.feed)) as writer:
@@ -332,7 +351,8 @@ def _set_aside(
                 writer.write_table(rows.filter(pa.array(~moved)).cast(lake_schema(load.feed)))
                 if len(own):
                     reasons = [_CONTRADICTION] * len(own)
-                    rejected.write_table(rejected_table(load, rows.filter(pa.array(moved)), reasons))
+                    aside = withheld_rows(load, rows.filter(pa.array(moved)), ids)
+                    rejected.write_table(rejected_table(load, aside, reasons))
                 start += rows.num_rows
         kept.chmod(lake_file.stat().st_mode)
         kept.replace(lake_file)

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from orchestration.extracts.date_shift import shift_days, shifted_by
 from orchestration.extracts.errors import ExtractError
 from orchestration.extracts.feeds import FEEDS, Feed, Kind
+from orchestration.extracts.fingerprints import seal_again
 from orchestration.extracts.lake import REJECTED_SCHEMA, Lake, LedgerRow, lake_writer, load_id_of
 from orchestration.extracts.pseudonymise import Pseudonymiser
 from orchestration.extracts.shaping import lake_schema
@@ -37,6 +38,7 @@ def rotate_key(lake: Lake, old: Pseudonymiser, new: Pseudonymiser) -> int:
     rows = [row for row in lake.ledger() if row.key_id == old.key_id]
     _require_vaults(lake, rows, old)
     replaced = {row.load_id: load_id_of(row.content_id, new.key_id) for row in rows}
+    seal_again(lake, old.sealing_key, new.sealing_key)
     for row in rows:
         _rekey(lake, row, old, new, replaced)
     for row in rows:

@@ -14,16 +14,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from orchestration.extracts.columns import (
+    chosen,
     constant_column,
     empty_column,
     missing,
     rows_where,
+    stacked,
     with_dictionary,
+    without_unused_texts,
 )
 from orchestration.extracts.date_shift import shifted
 from orchestration.extracts.delivery import Delivery, SourceFile
 from orchestration.extracts.feeds import DELETED, Column, Feed, Kind, Verb
-from orchestration.extracts.identifiers import MASK, KnownIdentifiers
+from orchestration.extracts.identifiers import MASK, KnownIdentifiers, telling_ids
 from orchestration.extracts.lake import REJECTED_SCHEMA, load_id_of
 from orchestration.extracts.mapping import FeedRows
 from orchestration.extracts.profiles import SourceProfile
@@ -116,15 +119,23 @@ def shape_rows(load: FileLoad, feed_rows: FeedRows) -> ShapedRows:
         if hit is not None:
             masked_cells += int(hit.sum())
             masked += [(column.name, int(row)) for row in feed_rows.rows[hit][:_NOTED_ROWS]]
-    columns["source_extract"] = constant_column(load.extract, count)
-    columns["source_file"] = constant_column(load.file_name, count)
-    table = pa.table({**columns, "source_row": pa.array(feed_rows.rows)}, schema=lake_schema(load.feed))
     unusable = np.zeros(count, np.bool_)
     for _, rows in faults:
         unusable |= rows
+    ids = _ids(load.feed, feed_rows.columns)
+    withheld = unusable | _of_no_patient(load, feed_rows.columns, count)
+    if withheld.any():
+        hospital_ids = telling_ids(ids)
+        for column in (*load.feed.lake_columns, DELETED):
+            columns[column.lake_name], hit = _withheld(load, column, columns[column.lake_name], withheld, hospital_ids)
+            masked_cells += int(hit.sum())
+            masked += [(column.name, int(row)) for row in feed_rows.rows[hit][:_NOTED_ROWS]]
+    columns["source_extract"] = constant_column(load.extract, count)
+    columns["source_file"] = constant_column(load.file_name, count)
+    table = pa.table({**columns, "source_row": pa.array(feed_rows.rows)}, schema=lake_schema(load.feed))
     reasons = [next(reason for reason, rows in faults if rows[at]) for at in np.flatnonzero(unusable)]
     return ShapedRows(
-        accepted=table.filter(pa.array(~unusable)) if unusable.any() else table,
+        accepted=_without_unused_texts(table.filter(pa.array(~unusable)) if unusable.any() else table),
         rejected=pa.concat_tables(
             [rejected_table(load, table.filter(pa.array(unusable)), reasons), _broken_table(load, feed_rows)]
         ),
@@ -132,9 +143,19 @@ def shape_rows(load: FileLoad, feed_rows: FeedRows) -> ShapedRows:
         skipped=feed_rows.skipped,
         masked_cells=masked_cells,
         masked=tuple(masked),
-        ids=_ids(load.feed, feed_rows.columns),
+        ids=ids,
         identities=_identities(load, feed_rows.columns),
     )
+
+
+def _without_unused_texts(rows: pa.Table) -> pa.Table:
+    """The rows without what rows that are not among them hold: it would be written into the file beside them."""
+    for position, field_ in enumerate(rows.schema):
+        if pa.types.is_dictionary(field_.type):
+            column = rows.column(position).combine_chunks()
+            own = column if isinstance(column, pa.DictionaryArray) else stacked(column.chunks)
+            rows = rows.set_column(position, field_, without_unused_texts(own))
+    return rows
 
 
 def rejected_table(load: FileLoad, rows: pa.Table, reasons: Sequence[str]) -> pa.Table:
@@ -218,6 +239,46 @@ def _ids(feed: Feed, source: Columns) -> dict[str, set[str]]:
         if column.hash_kind and column.name in source:
             ids.setdefault(column.hash_kind, set()).update(source[column.name].dictionary.to_pylist())
     return ids
+
+
+def _of_no_patient(load: FileLoad, source: Columns, count: int) -> npt.NDArray[np.bool_]:
+    """Rows whose patient id has a make-up that no known one has: their cells may have slipped into other columns."""
+    cells = source.get("patient_id")
+    if cells is None:
+        return np.zeros(count, np.bool_)
+    return rows_where(cells, _marks(load.known.unlike_any_patient_id(cells.dictionary)))
+
+
+def _withheld(
+    load: FileLoad,
+    column: Column,
+    cells: pa.DictionaryArray,
+    rows: npt.NDArray[np.bool_],
+    ids: Set[str],
+) -> tuple[pa.DictionaryArray, npt.NDArray[np.bool_]]:
+    """The column with everything masked that may be an identifier in these rows, and the rows where it was."""
+    none = np.zeros(len(cells), np.bool_)
+    if column.hash_kind or not len(cells.dictionary):
+        return cells, none
+    own = cells.filter(pa.array(rows)).dictionary_decode().dictionary_encode()
+    texts = load.known.withheld(own.dictionary, ids)
+    changed = rows_where(own, _marks(pc.not_equal(texts, own.dictionary)))
+    if not changed.any():
+        return cells, none
+    none[np.flatnonzero(rows)[changed]] = True
+    whole = with_dictionary(cells, load.known.withheld(cells.dictionary, ids))
+    return chosen(none, whole, cells), none
+
+
+def withheld_rows(load: FileLoad, rows: pa.Table, ids: Set[str]) -> pa.Table:
+    """Lake rows that are rejected after all, with everything masked that may be an identifier."""
+    everywhere = np.ones(rows.num_rows, np.bool_)
+    for column in (*load.feed.lake_columns, DELETED):
+        position = rows.schema.get_field_index(column.lake_name)
+        cells = rows.column(position).cast(pa.string()).combine_chunks().dictionary_encode()
+        masked, _ = _withheld(load, column, cells, everywhere, ids)
+        rows = rows.set_column(position, column.lake_name, masked)
+    return rows
 
 
 def _identities(load: FileLoad, source: Columns) -> dict[str, int | None]:

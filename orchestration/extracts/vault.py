@@ -30,20 +30,30 @@ def write_vault(path: Path, ids: Ids, sealing_key: bytes) -> None:
     texts = [text for kind in sorted(ids) for text in sorted(ids[kind])]
     plain = io.BytesIO()
     pq.write_table(pa.table({"kind": pa.array(kinds, pa.string()), "id": pa.array(texts, pa.string())}), plain)
+    path.write_bytes(sealed(plain.getvalue(), sealing_key))
+
+
+def sealed(content: bytes, sealing_key: bytes) -> bytes:
+    """Bytes that nobody can read or change without the key."""
     nonce = secrets.token_bytes(_NONCE_BYTES)
-    path.write_bytes(_MAGIC + nonce + AESGCM(sealing_key).encrypt(nonce, plain.getvalue(), _MAGIC))
+    return _MAGIC + nonce + AESGCM(sealing_key).encrypt(nonce, content, _MAGIC)
 
 
-def read_vault(path: Path, sealing_key: bytes) -> dict[str, set[str]]:
-    """The ids by kind; KeyRefused when the key is another one or the file was changed."""
-    sealed = path.read_bytes()
-    nonce, content = sealed[len(_MAGIC) : len(_MAGIC) + _NONCE_BYTES], sealed[len(_MAGIC) + _NONCE_BYTES :]
+def opened(path: Path, sealing_key: bytes) -> bytes:
+    """What was sealed into `path`; KeyRefused when the key is another one or the file was changed."""
+    content = path.read_bytes()
+    nonce, rest = content[len(_MAGIC) : len(_MAGIC) + _NONCE_BYTES], content[len(_MAGIC) + _NONCE_BYTES :]
     try:
-        plain = AESGCM(sealing_key).decrypt(nonce, content, _MAGIC)
+        return AESGCM(sealing_key).decrypt(nonce, rest, _MAGIC)
     except InvalidTag:
         raise KeyRefused(
             f"{path.name}: the old key is not the one that sealed these ids; nothing was changed"
         ) from None
+
+
+def read_vault(path: Path, sealing_key: bytes) -> dict[str, set[str]]:
+    """The ids by kind; KeyRefused when the key is another one or the file was changed."""
+    plain = opened(path, sealing_key)
     ids: dict[str, set[str]] = {}
     for row in pq.read_table(io.BytesIO(plain)).to_pylist():
         ids.setdefault(row["kind"], set()).add(row["id"])

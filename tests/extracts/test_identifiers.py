@@ -8,9 +8,19 @@ import json
 import pyarrow as pa
 import pytest
 
-from orchestration.extracts import ExtractError, ExtractRefused, KeyRefused, Pseudonymiser, Verb, parse_key
+from orchestration.extracts import (
+    ExtractError,
+    ExtractRefused,
+    KeyRefused,
+    Pseudonymiser,
+    Verb,
+    parse_key,
+    rotate_key,
+)
 from orchestration.extracts.feeds import Kind
+from orchestration.extracts.fingerprints import long_key, phrase_key, read_fingerprints, short_key
 from orchestration.extracts.identifiers import MASK, KnownIdentifiers
+from orchestration.extracts.profiles import TableProfile
 
 from .conftest import IDENTIFIERS, KEY, PATIENTS, Night
 
@@ -161,3 +171,185 @@ def test_a_delta_without_patients_still_knows_its_own_ids(night: Night) -> None:
     night.ingest_all()
     assert [row["detail"] for row in night.lake_rows("procedures")] == [f"donor of {MASK}"]
     assert b"HOSP-000" not in night.lake_bytes()
+
+
+# A hospital whose ids are plain five-digit numbers, as a laboratory value might be.
+NUMBERED = (
+    "patient_id,sex,birth_date,name,national_id,phone,address\n"
+    "10023,F,1990-01-02,Wang Xiaoming,110101199001021234,13800138001,12 Liberation Road\n"
+    "10024,M,1985-05-06,Li Na,110101198505061234,13900139002,14 Liberation Road\n"
+    "7,M,1985-05-07,Ng,,,\n"
+)
+NUMBERED_INFUSIONS = "patient_id,infusion_id,infused_at\n10023,88801,2018-01-01\n10024,88802,2018-01-02\n"
+LABS = "patient_id,collected_at,specimen,loinc,test_name,value,unit\n"
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (",2018-03-01,blood,6690-2,WBC,10023,10*9/L", "no key: patient_id is empty"),
+        ("10024,,blood,6690-2,WBC,10023.0,10*9/L", "no key: collected_at is empty"),
+        ("10024,2018-03-01,blood,,10023,5,10*9/L", "no key: loinc is empty"),
+        (",10023,2018-03-01,blood,6690-2,WBC,5.5", "no key: patient_id is empty"),
+        ("10024,2018-03-01,blood,6690-2,WBC,10023\n10024,2018-03-01,blood,6690-2,WBC,7,10*9/L", "broken line: 6"),
+        (
+            "10024,2018-03-01,blood,6690-2,WBC,10023,10*9/L\n10024,2018-03-01,blood,6690-2,WBC,4,10*9/L",
+            "duplicate key with different contents",
+        ),
+        ("10024,,blood,6690-2,WBC,7,10*9/L", "no key: collected_at is empty"),
+    ],
+)
+def test_a_short_numeric_id_is_not_shown_in_a_rejected_row(night: Night, row: str, reason: str) -> None:
+    night.deliver(patients__csv=NUMBERED, cart_infusions__csv=NUMBERED_INFUSIONS, lab_results__csv=f"{LABS}{row}\n")
+    night.ingest_all()
+    rejected = night.rejected_rows()
+    assert rejected[0]["reason"].startswith(reason)
+    contents = [json.loads(each["content"]) for each in rejected]
+    assert all(set(content.values()).isdisjoint({"10023", "10023.0", "10024", "7"}) for content in contents)
+    if not reason.startswith("broken"):
+        assert any(MASK in content.values() for content in contents)
+    assert b"10023" not in night.lake_bytes()
+
+
+def test_a_row_that_has_slipped_is_not_shown_either_when_it_is_accepted(night: Night) -> None:
+    """Its patient id looks like none that is known, so it's a cell of another column."""
+    night.deliver(
+        patients__csv=NUMBERED,
+        cart_infusions__csv=NUMBERED_INFUSIONS,
+        lab_results__csv=LABS
+        + "4.5,2018-03-01,blood,6690-2,WBC,10023,10*9/L\n10024,2018-03-01,blood,777-3,PLT,10023,u\n",
+    )
+    night.ingest_all()
+    slipped, sound = night.lake_rows("lab_results")
+    assert slipped["value"] == MASK
+    assert sound["value"] == "10023", "a number of a sound row is a number, whoever's id it may be"
+
+
+def test_what_belongs_to_no_row_of_the_feed_is_not_in_its_file(night: Night) -> None:
+    """A Parquet file has a dictionary of texts, which would hold those of rejected and skipped rows as well."""
+    labs = {"feed": "lab_results", "files": ("lab_results",), "skip_where": {"test_name": "^total"}}
+    own = [table for table in night.profile.tables if table.feed != "lab_results"]
+    night.profile = night.profile.model_copy(update={"tables": (*own, TableProfile.model_validate(labs))})
+    night.deliver(
+        patients__csv=NUMBERED,
+        cart_infusions__csv=NUMBERED_INFUSIONS,
+        lab_results__csv=(
+            f"{LABS}10024,2018-03-01,blood,6690-2,WBC,5,u\n10023,2018-03-01,blood,6690-2,totals,10023,u\n"
+            "10023,2018-03-01,blood,6690-2,totals of 77778888,10023,u\n,2018-03-01,blood,6690-2,secret word,3,u\n"
+        ),
+    )
+    night.ingest_all()
+    (written,) = (night.lake.root / "raw" / "lab_results").rglob("*.parquet")
+    for text in (b"10023", b"77778888", b"secret"):
+        assert text not in written.read_bytes()
+
+
+def test_other_ids_of_the_hospital_are_not_shown_in_a_rejected_row(night: Night) -> None:
+    night.deliver(
+        adverse_events__csv=(
+            "patient_id,event_id,term,grade,started_on\n"
+            "HOSP-0001,550123,CRS,2,2018-01-02\n,550124,550123,550124,2018-01-03\n"
+        )
+    )
+    night.ingest_all()
+    (row,) = night.rejected_rows()
+    content = json.loads(row["content"])
+    assert (content["term"], content["grade"]) == (MASK, MASK)
+    assert content["started_on"] == "2018-01-03"
+
+
+DELTA = {
+    "procedures.csv": (
+        "patient_id,procedure,performed_on,detail\n"
+        "10023,allo_hsct,2018-08-01,donor: brother of Li Na\n"
+        "10024,allo_hsct,2018-08-01,asked wang xiaoming on 138 0013 8001 (10023)\n"
+        "10024,auto_hsct,2018-08-02,lives at 14 LIBERATION ROAD; id110101199001021234x\n"
+        "10024,auto_hsct,2018-08-03,nothing to hide in CD19 2018-08-03\n"
+        "10024,,2018-08-03,10023\n"
+    ),
+    "marrow_assessments.csv": (
+        "patient_id,sampled_on,blast_percent,method\n,2018-08-04,10023,flow\n10024,,7,Ng\nblood,2018-08-05,10024,flow\n"
+    ),
+}
+
+
+def _deliver_delta(night: Night, day: str) -> None:
+    for name, content in DELTA.items():
+        night.write(day, name, content)
+    night.manifest(day, {}, mode="delta")
+    night.ingest_all(day)
+
+
+def test_a_delta_without_patients_knows_who_came_before(night: Night) -> None:
+    night.deliver(patients__csv=NUMBERED, cart_infusions__csv=NUMBERED_INFUSIONS)
+    night.ingest_all()
+    _deliver_delta(night, "2018-08-05")
+    assert [row["detail"] for row in night.lake_rows("procedures")] == [
+        f"donor: brother of {MASK}",
+        MASK,
+        f"lives at {MASK}; id{MASK}x",
+        "nothing to hide in CD19 2018-08-03",
+    ]
+    assert [row["blast_percent"] for row in night.lake_rows("marrow_assessments")] == [MASK]
+    contents = [json.loads(row["content"]) for row in night.rejected_rows()]
+    assert [content.get("blast_percent", content.get("detail")) for content in contents] == [MASK, MASK, MASK]
+    everything = night.lake_bytes()
+    for identifier in (
+        "10023",
+        "10024",
+        "Wang",
+        "wang",
+        "Li Na",
+        "13800138001",
+        "8001",
+        "LIBERATION",
+        "110101199001021",
+    ):
+        assert identifier.encode() not in everything, identifier
+
+
+def test_what_came_before_is_known_after_a_key_rotation(night: Night) -> None:
+    night.deliver(patients__csv=NUMBERED, cart_infusions__csv=NUMBERED_INFUSIONS)
+    night.ingest_all()
+    new = Pseudonymiser(bytes(range(50, 82)))
+    rotate_key(night.lake, night.pseudonymiser, new)
+    night.pseudonymiser = new
+    _deliver_delta(night, "2018-08-05")
+    assert night.lake_rows("procedures")[0]["detail"] == f"donor: brother of {MASK}"
+
+
+def test_without_the_key_nothing_can_be_read_out_of_what_is_remembered(night: Night) -> None:
+    night.deliver(patients__csv=NUMBERED, cart_infusions__csv=NUMBERED_INFUSIONS)
+    night.ingest_all()
+    right = read_fingerprints(night.lake, night.pseudonymiser.sealing_key)
+    assert right.knows([phrase_key(("li", "na")), phrase_key(("na", "li")), short_key("7")]) == [True, False, True]
+    assert not read_fingerprints(night.lake, Pseudonymiser(bytes(range(1, 33))).sealing_key)
+    names = [path.name for path in (night.lake.root / "vault" / "known").iterdir()]
+    assert [path.stat().st_mode & 0o777 for path in (night.lake.root / "vault" / "known").iterdir()] == [0o600] * len(
+        names
+    )
+
+
+def test_what_is_remembered_does_not_grow_with_the_nights(night: Night) -> None:
+    for number in range(60):
+        extra = f"{20000 + number},F,1990-01-02,Person Number{number},,,\n"
+        night.deliver(f"2018-08-{number % 28 + 1:02d}", patients__csv=NUMBERED + extra)
+        night.ingest("patients", f"2018-08-{number % 28 + 1:02d}")
+    known = read_fingerprints(night.lake, night.pseudonymiser.sealing_key)
+    assert all(
+        known.knows(
+            [phrase_key(("20000",)), phrase_key(("20059",)), long_key("personnumber31"), phrase_key(("10023",))]
+        )
+    )
+    assert len(list((night.lake.root / "vault" / "known").glob("*.parquet"))) <= 24
+
+
+def test_a_slipped_word_in_a_delta_is_not_taken_for_an_id(night: Night) -> None:
+    night.write(
+        "2018-07-30",
+        "lab_results.csv",
+        LABS + "HOSP-0001,2018-01-01,blood,6690-2,WBC,4,u\nblood,2018-01-01,6690-2,WBC,4,u,\n",
+    )
+    night.manifest("2018-07-30", {}, mode="delta")
+    night.ingest_all()
+    assert night.lake_rows("lab_results")[0]["specimen"] == "blood"
