@@ -599,6 +599,7 @@ DERIVED_CRS: list[Case] = [
         "an open baseline hides no toxicity", lambda p: _fever(p).lab(0, "alt", "<900").lab(5, "alt", 130), _crs(2, 1)
     ),
     case("a baseline of >120 is grade 2", lambda p: _fever(p).lab(0, "alt", ">120").lab(5, "alt", 130), _crs(1, 1)),
+    case("and no more than that", lambda p: _fever(p).lab(0, "alt", ">120").lab(5, "alt", 210), _crs(3, 1)),
     case("a baseline of exactly 120 is grade 1", lambda p: _fever(p).lab(0, "alt", 120).lab(5, "alt", 130), _crs(2, 1)),
     case("a baseline of 121 is grade 2", lambda p: _fever(p).lab(0, "alt", 121).lab(5, "alt", 130), _crs(1, 1)),
     case(

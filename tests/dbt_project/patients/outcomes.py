@@ -215,7 +215,13 @@ DEATH: list[Case] = [
         lambda p: p.marrow(30, 30).died(30),
         time_to("EFS", 30, "treatment_failure"),
     ),
-    case("death on the day of infusion", lambda p: p.died(0), time_to("OS", 0, "death"), time_to("EFS", 0, "death")),
+    case(
+        "death on the day of infusion",
+        lambda p: p.died(0),
+        time_to("OS", 0, "death"),
+        time_to("EFS", 0, "death"),
+        row("intermediate.int_deaths", dates_disagree=False),
+    ),
     case(
         "a day of death before the infusion is none",
         lambda p: p.follow_up(100, death=-5),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.cohort import BuiltCohort, Cohort
-from tests.dbt_project.patients import adverse_events, outcomes, response, time
+from tests.dbt_project.patients import adverse_events, events, outcomes, response, time
 from tests.dbt_project.patients.case import Case, case, no_endpoint, no_row, row, time_to, yes_no
 
 PAPER: Mapping[str, Any] = {}
@@ -175,7 +175,7 @@ THIRD_CASES: list[Case] = [
     ),
 ]
 
-PAPER_CASES: list[Case] = [*response.CASES, *outcomes.CASES, *adverse_events.CASES, *time.CASES]
+PAPER_CASES: list[Case] = [*response.CASES, *outcomes.CASES, *adverse_events.CASES, *events.CASES, *time.CASES]
 
 
 def built_once(folder: Path, name: str, study: Mapping[str, Any], cases: list[Case]) -> BuiltCohort:

@@ -27,7 +27,6 @@ baseline as (
         worst.analyte,
         max(bounds.grade) as grade
     from {{ ref('int_worst_labs') }} as worst
-    inner join {{ ref('int_crs_episodes') }} as episodes on worst.patient_key = episodes.patient_key
     inner join {{ ref('stg_emr__patients') }} as patients on worst.patient_key = patients.patient_key
     inner join {{ ref('int_lab_bounds') }} as bounds
         on
@@ -39,7 +38,10 @@ baseline as (
                 worst.highest.value > bounds.bound
                 or (worst.highest.value = bounds.bound and worst.highest.comparator_order)
             )
-    where worst.period = 'before' and worst.highest.open_order = 0
+    where
+        worst.period = 'before'
+        and worst.highest.open_order = 0
+        and worst.patient_key in (select episodes.patient_key from {{ ref('int_crs_episodes') }} as episodes)
     group by worst.patient_key, worst.analyte
 ),
 
@@ -47,7 +49,7 @@ emergent as (
     select found.*
     from values_in_episode as found
     left join baseline on found.patient_key = baseline.patient_key and found.analyte = baseline.analyte
-    where found.grade > coalesce(baseline.grade, 0)
+    where found.grade > baseline.grade or baseline.grade is null
 )
 
 select
