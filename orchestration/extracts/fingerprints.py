@@ -26,7 +26,9 @@ from orchestration.extracts.vault import opened, sealed
 _SECRET_BYTES = 32
 _HASH_BYTES = 8
 _MOST_FILES = 24
-_LONG_TEXT = 2_000
+_LONG_TEXT = 100_000
+LONG_START = 6
+"""No long identifier is shorter."""
 _ABOUT = b"about"
 Hashes = npt.NDArray[np.uint64]
 
@@ -34,6 +36,11 @@ Hashes = npt.NDArray[np.uint64]
 def long_key(text: str) -> bytes:
     """How a long identifier, found inside of words too, is hashed."""
     return b"long:" + text.encode("utf-8", "surrogatepass")
+
+
+def start_key(text: str) -> bytes:
+    """How the first `LONG_START` characters of a long identifier are hashed: where none fits, none can begin."""
+    return b"start:" + text.encode("utf-8", "surrogatepass")
 
 
 def phrase_key(words: tuple[str, ...]) -> bytes:
@@ -85,15 +92,14 @@ class Fingerprints:
 
     def windows(self, text: str) -> Iterator[tuple[int, int]]:
         """Where long identifiers stand in a text; in a very long one only those that begin a word are looked for."""
-        starts: Iterable[int] = range(len(text))
+        every: Iterable[int] = range(len(text) - LONG_START + 1)
         if len(text) > _LONG_TEXT:
-            starts = [at for at in starts if at == 0 or not text[at - 1].isalnum()]
-        runs = [
-            (at, at + length)
-            for length in sorted(self.traits.long_lengths)
-            for at in starts
-            if at + length <= len(text)
-        ]
+            every = [at for at in every if at == 0 or not text[at - 1].isalnum()]
+        tried = list(every)
+        begun = self.knows([start_key(text[at : at + LONG_START]) for at in tried])
+        starts = [at for at, known in zip(tried, begun, strict=True) if known]
+        lengths = [length for length in sorted(self.traits.long_lengths) if length <= len(text)]
+        runs = [(at, at + length) for at in starts for length in lengths if at + length <= len(text)]
         known = self.knows([long_key(text[start:end]) for start, end in runs])
         yield from (run for run, found in zip(runs, known, strict=True) if found)
 

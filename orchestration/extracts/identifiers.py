@@ -16,7 +16,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from orchestration.extracts.feeds import Kind
-from orchestration.extracts.fingerprints import Fingerprints, Traits, long_key, phrase_key, short_key
+from orchestration.extracts.fingerprints import (
+    LONG_START,
+    Fingerprints,
+    Traits,
+    long_key,
+    phrase_key,
+    short_key,
+    start_key,
+)
 
 MASK = "[identifier]"
 """Stands where an identifier stood."""
@@ -27,7 +35,7 @@ _SQUEEZED_AWAY = {ord(sign): None for sign in " \t\n\r\u3000\u00a0-.()/（）－
 _MIN_WORD = 4
 _MIN_CJK = 2
 _MIN_LONG_NUMBER = 7
-_MIN_LONG_CODE = 6
+_MIN_LONG_CODE = LONG_START
 _MIN_LONG_WORD = 8
 _MOST_SHAPES = 200
 _PLAIN_NUMBER = r"^[<>≤≥=~]{0,2}\s*[-+]?\d{1,8}([.,]\d{1,8})?([eE][-+]?\d{1,2})?\s*%?$"
@@ -104,6 +112,7 @@ class KnownIdentifiers:
     def keys(self) -> Iterator[bytes]:
         """Every identifier of this extract as its fingerprint is taken."""
         yield from map(long_key, self._long)
+        yield from map(start_key, self._long_lengths)
         yield from map(phrase_key, self._phrases)
         yield from map(short_key, self._short)
 
