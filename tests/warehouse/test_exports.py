@@ -1,0 +1,100 @@
+"""Exports: the bytes are a function of the rows, whatever the threads, the order of making and the sorting key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from warehouse.exports import GRAINS, export_table
+
+MARTS = Path(__file__).parents[2] / "dbt_project" / "models" / "marts"
+# More than two row groups of DuckDB, so that several threads have something to do.
+MANY = 300_000
+
+
+@pytest.fixture
+def connection() -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect()
+    connection.execute("create schema marts")
+    return connection
+
+
+def make_outcomes(connection: duckdb.DuckDBPyConnection, order: str, rows: int = MANY) -> None:
+    connection.execute(
+        f"""
+        create or replace table marts.outcomes as
+        select md5((i // 10)::varchar) as patient_key, 'E' || i % 10 as endpoint, i % 97 as time_days,
+            [{{'feed': 'labs', 'row': i}}, {{'feed': 'labs', 'row': i + 1}}] as evidence
+        from range({rows}) as numbers (i)
+        order by {order}
+        """
+    )
+
+
+def exported(connection: duckdb.DuckDBPyConnection, path: Path, table: str = "outcomes") -> bytes:
+    export_table(connection, "marts", table, path)
+    return path.read_bytes()
+
+
+def sorted_by_all(connection: duckdb.DuckDBPyConnection, path: Path, table: str = "outcomes") -> bytes:
+    connection.execute(
+        f"copy (select * from marts.{table} order by all nulls last) to '{path}' (format parquet, compression zstd)"
+    )
+    return path.read_bytes()
+
+
+def test_bytes_do_not_depend_on_order_or_threads(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    make_outcomes(connection, "i")
+    connection.execute("set threads = 1")
+    first = exported(connection, tmp_path / "a.parquet")
+    make_outcomes(connection, "hash(i)")
+    connection.execute("set threads = 2")
+    assert exported(connection, tmp_path / "b.parquet") == first
+    assert first == sorted_by_all(connection, tmp_path / "all.parquet")
+
+
+@pytest.mark.parametrize("place", [0, MANY - 2])
+def test_key_that_is_none_falls_back_on_all_columns(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, place: int
+) -> None:
+    make_outcomes(connection, "hash(i)")
+    repeated = f"select * from marts.outcomes order by patient_key, endpoint limit 1 offset {place}"
+    connection.execute(
+        f"insert into marts.outcomes select * replace (time_days - 1 as time_days) from ({repeated}) as twin"
+    )
+    assert exported(connection, tmp_path / "a.parquet") == sorted_by_all(connection, tmp_path / "all.parquet")
+
+
+def test_unknown_keys_are_compared_too(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    connection.execute("create table marts.icaht as select * from (values (null, 2), (null, 1)) as v (patient_key, n)")
+    export_table(connection, "marts", "icaht", tmp_path / "a.parquet")
+    assert pq.read_table(tmp_path / "a.parquet").column("n").to_pylist() == [1, 2]
+
+
+def test_columns_in_another_place_are_no_key(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    connection.execute("create table marts.icaht as select * from (values (2, 'a'), (1, 'b')) as v (n, patient_key)")
+    export_table(connection, "marts", "icaht", tmp_path / "a.parquet")
+    assert pq.read_table(tmp_path / "a.parquet").column("n").to_pylist() == [1, 2]
+
+
+def test_empty_table_is_exported(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    make_outcomes(connection, "i", rows=0)
+    export_table(connection, "marts", "outcomes", tmp_path / "a.parquet")
+    assert pq.read_table(tmp_path / "a.parquet").num_rows == 0
+
+
+def test_keys_are_those_that_dbt_holds_to_be_unique() -> None:
+    declared: dict[str, tuple[str, ...]] = {}
+    for path in MARTS.glob("*.yml"):
+        for model in (yaml.safe_load(path.read_text()) or {}).get("models", []):
+            for test in model.get("data_tests", []):
+                if isinstance(test, dict) and "one_row_per" in test:
+                    declared[model["name"]] = tuple(test["one_row_per"]["arguments"]["columns"])
+            for column in model.get("columns", []):
+                if {"type": "unique"} in column.get("constraints", []):
+                    declared.setdefault(model["name"], (column["name"],))
+    assert {table: declared.get(table) for table in GRAINS} == dict(GRAINS)
