@@ -118,7 +118,7 @@ def _from_verdict(spec: CheckSpec, verdict: Verdict, rows: pd.DataFrame) -> Chec
     failing = int(rows["rows"].iloc[list(verdict.unexpected)].sum())
     if not verdict.success and "sentence" in rows.columns:
         said = " ".join(str(sentence) for sentence in rows["sentence"].iloc[list(verdict.unexpected)])
-        return _result(spec, "failed", failing, judged, f"{said} Allowed: {spec.bounds}.")
+        return _result(spec, "failed", failing, judged, f"{said} Allowed for {spec.column}: {spec.bounds}.")
     if verdict.success:
         return _result(spec, "passed", 0, judged, f"{judged:,} rows judged; {spec.label}: {spec.bounds}.")
     share = f" ({failing / judged:.1%})" if judged else ""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis_assets.report import conditions as where
-from analysis_assets.report import page, queries, records
+from analysis_assets.report import page, quarantine, queries, records
 from analysis_assets.report.changes import read_changes
 from analysis_assets.report.evidence import Evidence, EvidenceBook
 from analysis_assets.report.page import Section, Tile, folded, table_html
@@ -103,6 +103,7 @@ class _Report:
             self.patients(),
             self.paper(),
             self.quality(),
+            self.quarantine(),
         ]
 
     def write_tables(self, folder: Path) -> None:
@@ -286,12 +287,29 @@ class _Report:
             blocks += self._table(records.checks(context, self.book))
             blocks += self._table(records.checks_not_passed(context), always=True)
         for table, name in (
-            (records.rejected(context), "rejected_rows"),
             (records.ignored(context), "ignored_rows"),
             (records.extracts(context), "extracts"),
         ):
             blocks += self._table(table, always=context.has("quality", name))
         return Section("quality", "Data quality", blocks=blocks)
+
+    def quarantine(self) -> Section:
+        """What the people at the source can mend, and whether it gets better."""
+        context = self.context
+        if not all(context.has("quality", table) for table in ("extracts", "rejected_rows", "rejected_values")):
+            return Section("quarantine", "Quarantine")
+        nights = quarantine.rejected_by_night(context)
+        blocks = [
+            *self._table(quarantine.files(context), always=True),
+            *self._table(quarantine.reasons(context)),
+            *([page.trend_html(quarantine.trends(context))] if nights.rows and not context.guard.active else []),
+            *self._table(nights),
+        ]
+        lead = (
+            "For the people at the source: what could not be used, why, and in which row of which file. The CSV files "
+            "lie under the warehouse home and hold the rows themselves, under keyed hashes."
+        )
+        return Section("quarantine", "Rejected rows and values", lead, blocks, "Quarantine")
 
 
 def _drawn(folder: Path) -> list[DrawnFigure]:

@@ -92,10 +92,10 @@ def read_context(connection: duckdb.DuckDBPyConnection, study: Study, previous: 
         name: context.rows(queries.analysis_table(name)) for name in ANALYSIS_TABLES if context.has("analysis", name)
     }
     if context.has("quality", "check_results"):
-        with_status = "status" in {
-            row[0] for row in connection.execute(queries.columns_of("quality", "check_results")).fetchall()
-        }
-        connection.execute(queries.CHECKS_WITH_STATUS if with_status else queries.CHECKS_WITHOUT_STATUS).fetchall()
+        columns = connection.execute(queries.columns_of("quality", "check_results")).fetchall()
+        connection.execute(queries.checks_view([str(row[0]) for row in columns])).fetchall()
+    if all(context.has("quality", table) for table in ("extracts", "rejected_rows", "rejected_values")):
+        connection.execute(queries.QUARANTINE_FILES_VIEW).fetchall()
     if context.has("quality", "build"):
         context.build = next(iter(context.rows(queries.BUILD)), {})
     return context

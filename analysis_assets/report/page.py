@@ -10,11 +10,12 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from analysis_assets.tables import DisplayTable, to_html
+from analysis_assets.tables import DisplayTable, number_text, to_html
 
 if TYPE_CHECKING:
     from analysis_assets.gallery import DrawnFigure
     from analysis_assets.report.changes import Changes, HeadlineChange
+    from analysis_assets.report.quarantine import Trend
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 
@@ -124,6 +125,43 @@ def data_uri(svg: str) -> str:
 def _svg_size(svg: str) -> tuple[int, int]:
     found = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
     return (round(float(found.group(1))), round(float(found.group(2)))) if found else (640, 480)
+
+
+# --- from night to night ---------------------------------------------------------------------------------------------
+
+_TREND_WIDTH, _TREND_HEIGHT, _MOST_BARS = 300, 64, 100
+
+
+def trend_html(trends: Sequence[Trend]) -> str:
+    """Small charts of the share of rejected rows, one bar a night; of many nights one bar for several."""
+    charts = "".join(_trend_chart(trend) for trend in trends)
+    return f'<div class="card"><h3>Share of rejected rows, night by night</h3><div class="trends">{charts}</div></div>'
+
+
+def _trend_chart(trend: Trend) -> str:
+    at_once = -(-len(trend.nights) // _MOST_BARS)
+    starts = range(0, len(trend.nights), at_once)
+    shares = [
+        sum(trend.rejected[i : i + at_once]) / (sum(trend.rows[i : i + at_once]) or 1) for i in starts
+    ]  # fmt: skip
+    top, now = max(shares), trend.rejected[-1] / (trend.rows[-1] or 1)
+    step = _TREND_WIDTH / max(len(shares), 12)
+    bars = "".join(
+        f'<rect x="{step * i:.1f}" y="{_TREND_HEIGHT * (1 - share / top):.1f}" width="{max(step - 1, 0.8):.1f}" '
+        f'height="{_TREND_HEIGHT * share / top:.1f}"/>'
+        for i, share in enumerate(shares) if share
+    )  # fmt: skip
+    span = trend.nights[0] if len(trend.nights) == 1 else f"{trend.nights[0]} to {trend.nights[-1]}"
+    said = (
+        f"{len(trend.nights)} nights, {span}: highest {number_text(100 * top, 1)}%, newest {number_text(100 * now, 1)}%"
+    )
+    together = f"; each bar is {at_once} nights" if at_once > 1 else ""
+    label = escape(f"{trend.label}: share of rejected rows, {said}", quote=True)
+    return (
+        f'<figure class="trend"><svg viewBox="0 0 {_TREND_WIDTH} {_TREND_HEIGHT + 1}" role="img" aria-label="{label}">'
+        f'<line x1="0" x2="{_TREND_WIDTH}" y1="{_TREND_HEIGHT + 0.5}" y2="{_TREND_HEIGHT + 0.5}"/>{bars}</svg>'
+        f"<figcaption><strong>{escape(trend.label)}</strong> {escape(said + together)}</figcaption></figure>"
+    )
 
 
 # --- what changed ----------------------------------------------------------------------------------------------------

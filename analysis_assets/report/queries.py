@@ -19,8 +19,8 @@ PATIENT_SOURCES: Final = {
 
 BUILD: Final = "select * from quality.build"
 EXTRACTS: Final = """
-select feed, extract, file, mode, source_system, rows, accepted, rejected
-from quality.extracts order by feed, extract, file
+select feed, extract, file, mode, source_system, rows, accepted, rejected, count(*) over () as n_files
+from quality.extracts order by extract desc, feed, file limit ?
 """
 CHECKS_BY_SUITE: Final = """
 select
@@ -32,24 +32,70 @@ select
 from checks group by suite, severity order by suite, severity
 """
 CHECKS_NOT_PASSED: Final = """
-select suite, "check" as check_name, severity, status, failing_rows
-from checks where status <> 'passed' order by status, severity, suite, check_name
+select suite, "check" as check_name, severity, status, failing_rows, message, action
+from checks where status <> 'passed'
+order by status = 'not_applicable', suite, status, severity, check_name
 """
-CHECKS_WITH_STATUS: Final = """
-create or replace temp view checks as
-select * from quality.check_results
+
+
+def checks_view(columns: Sequence[str]) -> str:
+    """The night's checks with what the report shows of them; a warehouse need not have more than the contract says."""
+    told = {"status": "if(passed, 'passed', 'failed')", "message": "null::varchar", "action": "null::varchar"}
+    missing = "".join(f", {value} as {name}" for name, value in told.items() if name not in columns)
+    return f"create or replace temp view checks as select *{missing} from quality.check_results"
+
+
+QUARANTINE_FILES_VIEW: Final = """
+create or replace temp view quarantine_files as
+with delivered as (
+    select
+        *,
+        max(extract) filter (where mode = 'snapshot') over (partition by feed, source_system) as newest_snapshot
+    from quality.extracts
+),
+in_use as (
+    select feed, extract, file, sum(rows) as n_rows, sum(rejected) as n_rejected
+    from delivered
+    where newest_snapshot is null
+        or extract > newest_snapshot and mode = 'delta'
+        or extract = newest_snapshot and mode = 'snapshot'
+    group by feed, extract, file
+),
+unreadable as (
+    select feed, extract, file, count(*) as n_values from quality.rejected_values group by feed, extract, file
+)
+select
+    feed, extract, file, n_rows, n_rejected, coalesce(n_values, 0) as n_values,
+    row_number() over (order by n_rejected desc, n_values desc nulls last, feed, extract desc, file) as place
+from in_use
+left join unreadable using (feed, extract, file)
+where n_rejected > 0 or n_values > 0
 """
-CHECKS_WITHOUT_STATUS: Final = """
-create or replace temp view checks as
-select *, if(passed, 'passed', 'failed') as status from quality.check_results
+"""Files that this night reads and that hold something to mend; of older snapshots nothing can be mended any more."""
+
+QUARANTINE_FILES: Final = "select *, count(*) over () as n_files from quarantine_files order by place limit ?"
+QUARANTINE_REASONS: Final = """
+with listed as (select * from quarantine_files where place <= ?),
+faults as (
+    select feed, extract, file, 'rows' as kind, '' as column_name, reason, "row", content as example
+    from quality.rejected_rows
+    union all
+    select feed, extract, file, 'values', "column", reason, "row", text
+    from quality.rejected_values
+)
+select
+    place, kind, column_name, reason, count(*) as n,
+    list_slice(list_sort(min("row", 5)), 1, 5) as first_rows, arg_min(example, "row") as example
+from faults
+inner join listed using (feed, extract, file)
+group by place, kind, column_name, reason
+order by place, kind, n desc, column_name, reason
 """
-REJECTED_ROWS: Final = """
-select feed, reason, count(*) as n, min(file || ' row ' || "row") as example
-from quality.rejected_rows group by feed, reason order by n desc, feed, reason limit 50
-"""
-REJECTED_VALUES: Final = """
-select feed, "column" as column_name, reason, count(*) as n, min(file || ' row ' || "row") as example
-from quality.rejected_values group by feed, column_name, reason order by n desc, feed, column_name, reason limit 50
+REJECTED_BY_NIGHT: Final = """
+select extract, feed, sum(rows) as n_rows, sum(rejected) as n_rejected
+from quality.extracts
+group by extract, feed
+order by extract, feed
 """
 IGNORED_ROWS: Final = """
 select feed, dated_by, sum(rows_ignored) as n, min(first_day) as first_day, max(last_day) as last_day

@@ -11,6 +11,7 @@ from analysis_assets.report.evidence import Evidence, EvidenceBook
 from analysis_assets.tables import Cell, Column, DisplayTable, Row, number_text
 
 VERDICTS = ("reproduced", "misprint", "differs", "not_computable")
+LISTED_EXTRACT_FILES = 60
 VERDICT_NAMES = {
     "reproduced": "Reproduced", "misprint": "Misprint in the paper", "differs": "Differs",
     "not_computable": "Not computable",
@@ -151,45 +152,46 @@ def checks(context: ReportContext, book: EvidenceBook) -> DisplayTable:
 
 def checks_not_passed(context: ReportContext) -> DisplayTable:
     """Every check that did not pass."""
+    guard = context.guard
     table = DisplayTable(
         "checks_not_passed", "Checks that did not pass",
-        (Column("Suite", "left"), Column("Severity", "left"), Column("Status", "left"), Column("Failing rows")),
+        (Column("Severity", "left"), Column("Failing rows"), Column("What was found", "left"),
+         Column("What to do", "left")),
         heading="Check", sql="select * from quality.check_results where not passed", empty="Every check passed.",
+        remarks=(guard.remark,) if guard.active else (),
     )  # fmt: skip
     for record in context.rows(queries.CHECKS_NOT_PASSED):
-        cells = (record["suite"], record["severity"], str(record["status"]).replace("_", " "), record["failing_rows"])
-        table.rows.append(Row(Cell(str(record["check_name"])), tuple(Cell(_shown(c)) for c in cells)))
+        failing = record["failing_rows"]
+        count = "–" if failing is None else guard.text(int(failing), shown(int(failing)), guard.small(int(failing)))
+        found = "–" if guard.active else shown(record["message"])  # the sentence holds counts
+        idle = record["status"] == "not_applicable"
+        cells = (record["severity"], count, found, "–" if idle else record["action"])
+        group = f"{record['suite']}: {str(record['status']).replace('_', ' ')}"
+        table.rows.append(Row(Cell(str(record["check_name"])), tuple(Cell(shown(c)) for c in cells), group))
     return table
 
 
 def extracts(context: ReportContext) -> DisplayTable:
-    """Files that this warehouse was made of."""
+    """The newest files that this warehouse was made of."""
+    guard = context.guard
     table = DisplayTable(
         "extracts", "Extracts",
-        (Column("Extract", "left"), Column("Mode", "left"), Column("Source", "left"), Column("Rows"),
-         Column("Accepted"), Column("Rejected")),
+        (Column("Feed", "left"), Column("Extract", "left"), Column("Mode", "left"), Column("Source", "left"),
+         Column("Rows"), Column("Accepted"), Column("Rejected")),
         heading="File", sql="select * from quality.extracts",
     )  # fmt: skip
-    for record in context.rows(queries.EXTRACTS):
-        keys = ("extract", "mode", "source_system", "rows", "accepted", "rejected")
-        table.rows.append(Row(Cell(str(record["file"])), tuple(Cell(_shown(record[k])) for k in keys)))
-    return table
-
-
-def rejected(context: ReportContext) -> DisplayTable:
-    """Rows and values that could not be used."""
-    table = DisplayTable(
-        "rejected", "Rows and values that could not be used",
-        (Column("Reason", "left"), Column("How many"), Column("For example", "left")),
-        heading="Feed", sql="select * from quality.rejected_rows;\nselect * from quality.rejected_values",
-        empty="Nothing was rejected.",
-    )  # fmt: skip
-    for record in context.rows(queries.REJECTED_ROWS):
-        cells = (record["reason"], record["n"], record["example"])
-        table.rows.append(Row(Cell(str(record["feed"])), tuple(Cell(_shown(c)) for c in cells), "Rows"))
-    for record in context.rows(queries.REJECTED_VALUES):
-        cells = (f"{record['column_name']}: {record['reason']}", record["n"], record["example"])
-        table.rows.append(Row(Cell(str(record["feed"])), tuple(Cell(_shown(c)) for c in cells), "Values"))
+    found = context.rows(queries.EXTRACTS, [LISTED_EXTRACT_FILES])
+    for record in found:
+        rejected = int(record["rejected"])
+        hidden = guard.small(rejected)
+        counts = (shown(record["rows"]), "*" if hidden else shown(record["accepted"]),
+                  guard.text(rejected, shown(rejected), hidden))  # fmt: skip
+        cells = (*(shown(record[key]) for key in ("feed", "extract", "mode", "source_system")), *counts)
+        table.rows.append(Row(Cell(str(record["file"])), tuple(Cell(c) for c in cells)))
+    remarks = [guard.remark] if guard.active else []
+    if found and int(found[0]["n_files"]) > len(found):
+        remarks.insert(0, f"The newest {len(found)} of {shown(int(found[0]['n_files']))} files.")
+    table.remarks = tuple(remarks)
     return table
 
 
@@ -202,11 +204,12 @@ def ignored(context: ReportContext) -> DisplayTable:
     )  # fmt: skip
     for record in context.rows(queries.IGNORED_ROWS):
         keys = ("dated_by", "n", "first_day", "last_day")
-        table.rows.append(Row(Cell(str(record["feed"])), tuple(Cell(_shown(record[k])) for k in keys)))
+        table.rows.append(Row(Cell(str(record["feed"])), tuple(Cell(shown(record[k])) for k in keys)))
     return table
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A cell as text; nothing is a dash."""
     if value is None:
         return "–"
     if hasattr(value, "date"):

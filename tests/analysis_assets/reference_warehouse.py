@@ -24,9 +24,11 @@ create table quality.build as select
     'run-1' as run_id, timestamp '2018-07-30 22:00:00' as started, timestamp '2018-07-30 22:01:00' as finished,
     '0.1.0' as code_version, 'CAR-T' as study_name, date '2018-07-30' as data_cutoff, ['2018-07-30'] as extracts,
     true as synthetic;
-create table quality.extracts as select
-    'patients' as feed, date '2018-07-30' as extract, 'patients.csv' as file, 'snapshot' as mode,
-    'synthetic' as source_system, 39 as rows, 39 as accepted, 0 as rejected;
+create table quality.extracts as select *, 'synthetic' as source_system, rows - rejected as accepted from (values
+    ('patients', date '2018-07-30', 'patients.csv', 'snapshot', 39, 0),
+    ('lab_results', date '2018-07-29', 'lab_results.csv', 'snapshot', 4000, 90),
+    ('lab_results', date '2018-07-30', 'lab_results.csv', 'snapshot', 4100, 1)
+) as t(feed, extract, file, mode, rows, rejected);
 create table quality.check_results as select * from (values
     ('dbt', 'unique_patients', 'error', true, 0, 'passed'),
     ('marts', 'ages_plausible', 'warn', false, 2, 'failed'),
@@ -34,7 +36,11 @@ create table quality.check_results as select * from (values
 ) as t(suite, "check", severity, passed, failing_rows, status);
 create table quality.rejected_rows as select
     'lab_results' as feed, date '2018-07-30' as extract, 'lab_results.csv' as file, 12 as "row",
-    'no key: <patient_id> is empty' as reason, '{}' as content;
+    'no key: <patient_id> is empty' as reason,
+    '{"patient_key": null, "collected_at": "2018-01-02", "loinc": "<718-7>", "encounter_id": "c0ffee"}' as content
+union all select
+    'lab_results', date '2018-07-29', 'lab_results.csv', i, 'no key: loinc is empty', '{"loinc": null}'
+from range(90) t(i);
 create table quality.rejected_values as select
     'lab_results' as feed, date '2018-07-30' as extract, 'lab_results.csv' as file, 13 as "row", 'value' as "column",
     'x' as text, 'not a number' as reason;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -248,6 +249,131 @@ def test_the_same_warehouse_twice_changes_nothing(
     assert "This is the first published night" in first
     attached = {row[0] for row in warehouse.execute("select database_name from duckdb_databases()").fetchall()}
     assert "previous" not in attached
+
+
+# --- for the people at the source ------------------------------------------------------------------------------------
+
+
+def cells_of(html: str, name: str) -> list[list[str]]:
+    """Text of a table's body, row by row."""
+    card = html[html.index(f'id="t-{name}"') :]
+    body = re.search(r"<tbody.*?</tbody>", card, re.DOTALL)
+    assert body is not None
+    rows = re.findall(r"<tr.*?</tr>", body.group(), re.DOTALL)
+    return [
+        [unescape(re.sub(r"<[^>]+>", "", cell)) for cell in re.findall(r"<t[dh].*?</t[dh]>", row, re.DOTALL)]
+        for row in rows
+    ]
+
+
+def test_a_file_with_rejected_rows_says_where_they_lie(html: str) -> None:
+    base = "quarantine/2018-07-30/lab_results--lab_results.csv"
+    assert cells_of(html, "quarantine_files") == [
+        ["lab_results"],
+        ["lab_results.csv", "2018-07-30", "4 100", "1", "0.0%", "1", f"{base}.rows.csv, {base}.values.csv"],
+    ]
+
+
+def test_each_reason_names_rows_an_example_without_ids_and_what_to_do(html: str) -> None:
+    assert cells_of(html, "quarantine_reasons") == [
+        ["lab_results · 2018-07-30 · lab_results.csv"],
+        ["no key: <patient_id> is empty", "whole rows", "1", "12", "collected_at: 2018-01-02; loinc: <718-7>",
+         "Fill in the key column, or leave the row out of the export."],
+        ["not a number", "cells of value", "1", "13", "“x”",
+         "Correct the number, or name the text in the source profile as a code for missing."],
+    ]  # fmt: skip
+    assert "c0ffee" not in html
+
+
+def test_nights_are_compared_by_feed_also_those_that_a_newer_snapshot_replaced(html: str) -> None:
+    assert cells_of(html, "rejected_by_night") == [
+        ["2018-07-30", "4 139", "1", "0.0%", "1 (0.0%)"],
+        ["2018-07-29", "4 000", "90", "2.3%", "90 (2.3%)"],
+    ]
+    charts = re.findall(r'<figure class="trend">.*?aria-label="(.*?)"', html)
+    said = "2 nights, 2018-07-29 to 2018-07-30: highest 2.3%, newest 0.0%"
+    assert charts == [f"All feeds: share of rejected rows, {said}", f"lab_results: share of rejected rows, {said}"]
+
+
+def test_a_check_that_did_not_pass_says_what_was_found_and_what_to_do(
+    warehouse: duckdb.DuckDBPyConnection, study: Study, tmp_path: Path
+) -> None:
+    warehouse.execute("begin")
+    warehouse.execute("create or replace table quality.check_results as select *, 'A tenth is gone.' as message, "
+                      "'Deliver again.' as action from quality.check_results").fetchall()  # fmt: skip
+    page = build_report(warehouse, study, tmp_path).read_text(encoding="utf-8")
+    warehouse.execute("rollback")
+    rows = cells_of(page, "checks_not_passed")
+    assert rows == [
+        ["marts: failed"],
+        ["ages_plausible", "warn", "2", "A tenth is gone.", "Deliver again."],
+        ["marts: not applicable"],
+        ["events_row_drop", "warn", "–", "A tenth is gone.", "–"],  # nothing to judge, nothing to do
+    ]
+
+
+def test_of_three_years_the_newest_nights_and_files_are_listed(study: Study, tmp_path: Path) -> None:
+    connection = duckdb.connect()
+    connection.execute(
+        """
+        create schema marts; create schema quality;
+        create table marts.patients (patient_key varchar, included boolean);
+        create table quality.extracts as
+            select feed, date '2015-08-01' + i::integer as extract, feed || '.csv' as file, 'delta' as mode,
+                'his' as source_system, 100 as rows, 100 - i % 5 as accepted, i % 5 as rejected
+            from range(1095) nights(i) cross join (values ('lab_results'), ('vital_signs')) as feeds(feed);
+        create table quality.rejected_rows as
+            select feed, extract, file, unnest(range(1, rejected + 1)) as "row", 'broken line: NUL byte' as reason,
+                '{"withheld": "the cells"}' as content
+            from quality.extracts;
+        create table quality.rejected_values as
+            select *, 'value' as "column", 'x' as text from quality.rejected_rows where false;
+        """
+    ).fetchall()
+    page = build_report(connection, study, tmp_path).read_text(encoding="utf-8")
+    assert len(cells_of(page, "extracts")) == 60
+    assert "The newest 60 of 2 190 files." in page
+    assert len(cells_of(page, "rejected_by_night")) == 30
+    assert "The newest 30 of 1 095 nights." in page
+    files = [row for row in cells_of(page, "quarantine_files") if len(row) > 1]
+    assert [row[3] for row in files] == ["4"] * 40
+    assert "The 40 files with most rejected rows of 1 752." in page
+    chart = page[page.index('<figure class="trend">') :]
+    assert chart[: chart.index("</figure>")].count("<rect") == 100
+    assert "each bar is 11 nights" in chart
+    assert len(page) < 200_000
+
+
+def test_hidden_small_counts_hide_rejected_rows_and_what_would_give_them_away(study: Study, tmp_path: Path) -> None:
+    connection = duckdb.connect()
+    connection.execute(
+        """
+        create schema marts; create schema quality;
+        create table marts.patients (patient_key varchar, included boolean);
+        create table quality.extracts as select *, date '2018-07-30' as extract, feed || '.csv' as file,
+            'snapshot' as mode, 'his' as source_system, rows - rejected as accepted
+            from (values ('lab_results', 4000, 17), ('vital_signs', 700, 3)) as t(feed, rows, rejected);
+        create table quality.rejected_rows as
+            select feed, extract, file, unnest(range(1, rejected + 1)) as "row", '{"loinc": "718-7"}' as content
+            from quality.extracts;
+        alter table quality.rejected_rows add column reason varchar;
+        update quality.rejected_rows set reason = if("row" > 15, 'broken line: NUL byte', 'no key: loinc is empty');
+        create table quality.rejected_values as
+            select *, 'value' as "column", 'x' as text from quality.rejected_rows where false;
+        """
+    ).fetchall()
+    private = study.model_copy(update={"privacy": Privacy(small_cell_below=5)})
+    page = build_report(connection, private, tmp_path).read_text(encoding="utf-8")
+    files = {row[0]: row[2:5] for row in cells_of(page, "quarantine_files") if len(row) > 1}
+    assert files == {"lab_results.csv": ["4 000", "17", "0.4%"], "vital_signs.csv": ["700", "<5", "*"]}
+    reasons = [row[:5] for row in cells_of(page, "quarantine_reasons") if len(row) > 1]
+    assert [row[2] for row in reasons] == ["*", "<5", "<5"]  # 15 of 17 would tell that 2 are left
+    assert {(row[3], row[4]) for row in reasons} == {("–", "–")}
+    assert cells_of(page, "rejected_by_night") == [["2018-07-30", "4 700", "*", "*", "17 (0.4%)", "<5"]]
+    accepted = {row[0]: row[6:] for row in cells_of(page, "extracts")}
+    assert accepted == {"lab_results.csv": ["3 983", "17"], "vital_signs.csv": ["*", "<5"]}
+    assert '<figure class="trend">' not in page
+    assert "718-7" not in page
 
 
 # --- less than everything -------------------------------------------------------------------------------------------

@@ -154,7 +154,7 @@ def test_what_shrank_is_told_with_both_figures_and_what_to_do(judge_lake: Judge)
     result = results["lab_results_not_shrunk"]
     assert result.message == (
         "lab_results of his: 700 rows in the snapshot of 2018-07-30 after 1,000 in that of 2018-07-29, 30.0% fewer. "
-        "Allowed: at most 0.1."
+        "Allowed for shrunk_by: at most 0.1."
     )
     assert "delivered again" in result.action
     assert results["patients_not_shrunk"].status == "not_applicable"  # there is but one snapshot of it
@@ -166,7 +166,9 @@ def test_a_snapshot_may_lack_no_feed_that_came_before(judge_lake: Judge, missed:
     result = judge_lake(histories=[history(snapshots_missed=missed, **since)])["lab_results_still_delivered"]
     assert (result.status, result.severity) == (status, "warn")
     if missed == 3:
-        assert "lab_results of his came last on 2018-07-27; it is missing since 2018-07-28 (3 snap" in result.message
+        assert (
+            "lab_results of his came last on 2018-07-27; it is missing since 2018-07-28, from 3 snap" in result.message
+        )
         assert "Put the feed back" in result.action
 
 

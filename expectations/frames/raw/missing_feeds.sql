@@ -5,8 +5,9 @@ select
     snapshots_missed,
     1 as rows,
     format(
-        '{} of {} came last on {}; it is missing since {} ({:,} snapshots).',
-        feed, source_system, last_extract, missing_since, snapshots_missed
+        '{} of {} came last on {}; it is missing since {}, from {} so far.',
+        feed, source_system, last_extract, missing_since,
+        if(snapshots_missed = 1, 'one snapshot', snapshots_missed || ' snapshots')
     ) as sentence
 from feed_histories
 order by feed, source_system
