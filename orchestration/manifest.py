@@ -61,6 +61,7 @@ def _compile() -> None:
 
     scratch = MANIFEST.parent / "compile"
     command = [str(DBT_EXECUTABLE), "--quiet", "compile", "--target-path", str(scratch), "--no-use-colors"]
+    command += ["--no-partial-parse"]  # dbt can miss that a macro now reads another model
     command += ["--project-dir", str(DBT_PROJECT_DIR), "--profiles-dir", str(DBT_PROJECT_DIR)]
     command += ["--vars", dbt_variables(ROOT / "study.yml"), "--log-path", str(scratch)]
     no_lake = {name: value for name, value in os.environ.items() if not name.startswith("CART_")}

@@ -12,7 +12,8 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, dbt_assets
 from packaging.version import Version
 
-from orchestration.column_lineage import read_lineage
+from orchestration.check_words import describe_test
+from orchestration.column_lineage import origins_table, read_lineage
 from orchestration.manifest import DBT_EXECUTABLE, LINEAGE, dbt_variables, ensure_manifest
 from orchestration.ownership import CLINICAL_DATA, DATA_ENGINEERING
 from orchestration.raw import LAKE_PLAN
@@ -53,8 +54,16 @@ class WarehouseTranslator(DagsterDbtTranslator):
         spec = super().get_asset_spec(manifest, unique_id, project)
         if spec.group_name == "marts":
             spec = spec.replace_attributes(freshness_policy=MARTS_ARE_FRESH)
+        spec = spec.merge_attributes(metadata={"dagster/table_name": ".".join(spec.key.path)})
         reads_lake = any(parent.startswith("source.") for parent in _parents(manifest, unique_id))
         return spec.merge_attributes(deps=[LAKE_PLAN]) if reads_lake else spec
+
+    def get_asset_check_spec(
+        self, asset_spec: dg.AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: Any
+    ) -> dg.AssetCheckSpec | None:
+        """Say what the test means, and what to do when it fails."""
+        spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
+        return spec and spec._replace(description=describe_test(manifest["nodes"][unique_id]))
 
 
 def _parents(manifest: Mapping[str, Any], unique_id: str) -> list[str]:
@@ -82,6 +91,13 @@ def dbt_target(home: WarehouseHome) -> Path:
     return home.root / "dbt_target"
 
 
+def forget_stale_parse(home: WarehouseHome) -> None:
+    """Remove dbt's parse of an earlier version of the project: it can miss that a macro now reads another model."""
+    parse = dbt_target(home) / "partial_parse.msgpack"
+    if parse.exists() and parse.stat().st_mtime_ns < ensure_manifest().stat().st_mtime_ns:
+        parse.unlink()
+
+
 def build_arguments(study_variables: str) -> list[str]:
     """Return dbt's arguments for a night: everything but unit tests, which `make test` runs."""
     return ["build", "--exclude-resource-type", "unit_test", "--vars", study_variables, "--no-use-colors"]
@@ -103,6 +119,7 @@ def warehouse_models() -> dg.AssetsDefinition:
         os.environ.update(refresh.settings.dbt_environment())
         for database in (refresh.home.build_database, refresh.home.lake_views):
             database.unlink(missing_ok=True)
+        forget_stale_parse(refresh.home)
         dbt = NightlyDbt(
             project_dir=str(DBT_PROJECT_DIR), profiles_dir=str(DBT_PROJECT_DIR), dbt_executable=str(DBT_EXECUTABLE)
         )
@@ -131,8 +148,9 @@ def _with_metadata(events: Iterator[Any], refresh: RefreshContext) -> Iterator[A
         lineage = read_lineage(LINEAGE)
         for output in built:
             table = _table_name(output)
+            origins = {"column origins": dg.MetadataValue.md(origins_table(lineage, table))} if table in lineage else {}
             yield output.with_metadata(
-                {**output.metadata, **described.get(table, {}), **_lineage_metadata(lineage.get(table, {}))}
+                {**output.metadata, **described.get(table, {}), **_lineage_metadata(lineage.get(table, {})), **origins}
             )
 
 

@@ -140,7 +140,8 @@
     {%- else -%} true {%- endif -%}
 {%- endmacro %}
 
-{#- True for a row of a patient whom the patients feed knows; others go to quality.rejected_rows. -#}
+{#- True for a row of a patient whom the patients feed knows; others go to quality.rejected_rows. Asked of the few who are
+    unknown, most often nobody: a million known keys in memory for every reader of every feed would spill to disk. -#}
 {% macro of_known_patient() -%}
-    patient_key in (select known.patient_key from {{ lake_relation('patients', unique=false) }} as known)
+    patient_key not in (select unknown.patient_key from {{ ref('stg_emr__unknown_patients') }} as unknown)
 {%- endmacro %}
