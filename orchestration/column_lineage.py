@@ -88,6 +88,32 @@ def _traced_columns(sql: str, columns: list[str], schema: Mapping[str, Any]) -> 
     return traced
 
 
+def origins_table(lineage: Lineage, table: str) -> str:
+    """Return a Markdown table of a model's columns: what each is made of one step before, and in the raw feeds.
+
+    Dagster's own pages draw assets, not columns; this is what a person reads there.
+    """
+    known: dict[tuple[str, str], frozenset[str]] = {}
+    lines = ["| column | made of | raw columns |", "| --- | --- | --- |"]
+    for column, parents in lineage[table].items():
+        raw = sorted(_raw_columns(lineage, table, column, known))
+        lines.append(f"| {column} | {', '.join('.'.join(pair) for pair in parents)} | {', '.join(raw)} |")
+    return "\n".join(lines)
+
+
+def _raw_columns(
+    lineage: Lineage, table: str, column: str, known: dict[tuple[str, str], frozenset[str]]
+) -> frozenset[str]:
+    """The columns of raw feeds that a column comes from; models have no circles."""
+    if table.startswith("raw."):
+        return frozenset({f"{table.removeprefix('raw.')}.{column}"})
+    if (table, column) not in known:
+        parents = lineage.get(table, {}).get(column, [])
+        found = (_raw_columns(lineage, source, name, known) for source, name in parents)
+        known[table, column] = frozenset[str]().union(*found)
+    return known[table, column]
+
+
 def read_lineage(path: Path) -> Lineage:
     """Return the lineage kept beside the manifest; empty when there is none."""
     if not path.exists():

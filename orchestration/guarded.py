@@ -5,16 +5,21 @@ command, the schedule, the sensor or a person in the UI. So the lock, the recove
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import dagster as dg
 
-from orchestration.operations import RefreshLock, record_builds, recover_home
+from orchestration.errors import USER_ERRORS
+from orchestration.operations import OperationsError, RefreshLock, give_sign_of_life, record_builds, recover_home
 from orchestration.refresh_context import RefreshContext
 from orchestration.settings import Settings
 from orchestration.user_errors import as_failure
 
 JOB_NAME = "nightly"
 REBUILD_JOB_NAME = "rebuild"
+STARTED_BY_COMMAND = {"cart/started_by": "command"}
+NO_RETRY = {"dagster/max_retries": "0"}
 
 
 def guarded_refresh(settings: Settings, prepared: RefreshContext | None = None) -> dg.ResourceDefinition:
@@ -24,6 +29,9 @@ def guarded_refresh(settings: Settings, prepared: RefreshContext | None = None) 
         settings: what is refreshed.
         prepared: what the command has checked already, so that no delivery is read a second time.
 
+    A person at the terminal waits for another refresh a moment, then is told who holds the lock. A run that nobody
+    watches waits far longer: it must not be lost because somebody verifies or refreshes by hand.
+
     A whole night begins with recovery: what a killed refresh left is removed. A run of chosen steps (a backfill, a
     re-execution from failure) keeps the build that it goes on with.
     """
@@ -31,17 +39,16 @@ def guarded_refresh(settings: Settings, prepared: RefreshContext | None = None) 
     @dg.resource(description="Settings, study, source profile and lake of one refresh, under the home's lock.")
     def refresh(context: dg.InitResourceContext) -> Iterator[RefreshContext]:
         run = context.run
-        with as_failure():
+        with as_failure(), _never_retried(context):
             settings.home.prepare()
-            lock = RefreshLock(settings.home, purpose="refresh", wait_seconds=settings.lock_wait_seconds)
-            lock.__enter__()
+            lock = _take_lock(context, settings)
         shared: RefreshContext | None = None
         try:
             if lock.abandoned is not None and context.log is not None:
                 context.log.warning(f"The {lock.abandoned} was killed or lost power; its leftovers are removed.")
             if run is not None and run.job_name in (JOB_NAME, REBUILD_JOB_NAME) and not run.step_keys_to_execute:
                 recover_home(settings.home)
-            with as_failure():
+            with as_failure(), _never_retried(context):
                 record_builds(settings.home)
             shared = prepared or RefreshContext(settings)
             yield shared
@@ -51,3 +58,27 @@ def guarded_refresh(settings: Settings, prepared: RefreshContext | None = None) 
             lock.__exit__(None, None, None)
 
     return refresh
+
+
+def _take_lock(context: dg.InitResourceContext, settings: Settings) -> RefreshLock:
+    by_command = context.run is not None and STARTED_BY_COMMAND.items() <= context.run.tags.items()
+    if context.run is not None and context.instance is not None:
+        give_sign_of_life(Path(context.instance.root_directory), context.run.run_id)
+    wait = settings.lock_wait_seconds if by_command else settings.time_limit_seconds / 2
+    try:
+        return RefreshLock(settings.home).__enter__()
+    except OperationsError as busy:
+        if context.log is not None:
+            context.log.warning(f"{busy} This run waits, at most {wait:.0f} seconds.")
+    return RefreshLock(settings.home, wait_seconds=wait).__enter__()
+
+
+@contextmanager
+def _never_retried(context: dg.InitResourceContext) -> Iterator[None]:
+    """What a person must mend is told at once; only a killed run is started anew (`run_retries` of dagster.yaml)."""
+    try:
+        yield
+    except USER_ERRORS:
+        if context.run is not None and context.instance is not None:
+            context.instance.add_run_tags(context.run.run_id, NO_RETRY)
+        raise

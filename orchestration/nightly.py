@@ -10,15 +10,15 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from orchestration.extracts import FEEDS, ExtractError, ExtractFolder, discover_extracts
-from orchestration.guarded import JOB_NAME, REBUILD_JOB_NAME
+from orchestration.extracts.delivery import MANIFEST, Manifest, file_sha256
+from orchestration.failures import why_failed
+from orchestration.guarded import JOB_NAME, REBUILD_JOB_NAME, STARTED_BY_COMMAND
 from orchestration.operations import note_outcome, send_notice
 from orchestration.raw import EXTRACTS, raw_key
 from orchestration.settings import Settings
 from orchestration.user_errors import as_failure
 from warehouse import current_version
 
-SETTLE_SECONDS = 120  # an extract without a manifest counts as complete when no file of it changed for this long
-STARTED_BY_COMMAND = {"cart/started_by": "command"}
 _RANGE_START = "dagster/asset_partition_range_start"
 _RANGE_END = "dagster/asset_partition_range_end"
 
@@ -30,7 +30,7 @@ def nightly_job(settings: Settings) -> UnresolvedAssetJobDefinition:
         selection=dg.AssetSelection.all(),
         executor_def=dg.in_process_executor,
         description="One night: extracts to lake, dbt, checks, analyses, report, publish.",
-        tags={"dagster/max_runtime": str(settings.time_limit_seconds)},
+        tags=_job_tags(settings),
     )
 
 
@@ -41,8 +41,13 @@ def rebuild_job(settings: Settings) -> UnresolvedAssetJobDefinition:
         selection=dg.AssetSelection.all() - dg.AssetSelection.assets(*(raw_key(name) for name in FEEDS)),
         executor_def=dg.in_process_executor,
         description="The warehouse anew from the lake, without reading an extract.",
-        tags={"dagster/max_runtime": str(settings.time_limit_seconds)},
+        tags=_job_tags(settings),
     )
+
+
+def _job_tags(settings: Settings) -> dict[str, str]:
+    """The time limit; and a killed run is started anew from its first step, because its build is removed."""
+    return {"dagster/max_runtime": str(settings.time_limit_seconds), "dagster/retry_strategy": "ALL_STEPS"}
 
 
 def fingerprint(extract: ExtractFolder) -> str:
@@ -54,25 +59,56 @@ def fingerprint(extract: ExtractFolder) -> str:
     return hash_text(json.dumps([[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files]))
 
 
-def is_settled(extract: ExtractFolder, now: float) -> bool:
-    """An extract is complete when it has a manifest, or when nothing in it changed for SETTLE_SECONDS."""
-    if (extract.path / "manifest.json").exists():
-        return True
-    changed = [path.stat().st_mtime for path in extract.path.rglob("*")]
-    return bool(changed) and now - max(changed) >= SETTLE_SECONDS
+def is_complete(extract: ExtractFolder, settle_seconds: float, now: float) -> bool:
+    """An extract is complete when its manifest agrees with its files, or when nothing in it changed for a while.
+
+    A manifest may land before the files that it lists, so it is believed only when all of them are there with their
+    SHA-256. One that disagrees for longer than the settle time counts as complete: the refresh then says what is wrong.
+
+    Args:
+        extract: the extract.
+        settle_seconds: how long nothing may have changed.
+        now: seconds since the epoch.
+    """
+    try:
+        changed = [path.lstat().st_ctime for path in extract.path.rglob("*")]
+        # The time of the last change of name or content on this machine: copying and unpacking keep the time of writing
+        # that a file had at its source. Both ways, because the clock may have been set back meanwhile.
+        settled = bool(changed) and all(abs(now - moment) >= settle_seconds for moment in changed)
+        return settled or _manifest_agrees(extract)
+    except FileNotFoundError:  # renamed while it was looked at
+        return False
 
 
-def partitions_to_run(known: Sequence[str], landed: Sequence[str], changed: set[str]) -> tuple[str, str]:
+def _manifest_agrees(extract: ExtractFolder) -> bool:
+    try:
+        text = (extract.path / MANIFEST).read_text(encoding="utf-8-sig")
+        listed = Manifest.model_validate_json(text).files
+    except ValueError:  # half-written
+        return False
+    files = {extract.path / entry.path: entry.sha256.lower() for entry in listed if Path(entry.path).name == entry.path}
+    return bool(files) and all(path.is_file() and file_sha256(path) == digest for path, digest in files.items())
+
+
+def partitions_to_run(
+    known: Sequence[str], landed: Sequence[str], changed: set[str], incomplete: set[str] | None = None
+) -> tuple[str, str]:
     """Return the first and last partition to ingest.
 
     Args:
         known: partitions in Dagster's order (the order of registration).
         landed: extracts in the landing folder, oldest first, not empty.
         changed: extracts never ingested, or changed since. With none, the newest is run: it is skipped file by file.
+        incomplete: extracts still being written, which the span must not touch; those behind one wait for a later run.
     """
-    wanted = changed & set(landed) or {landed[-1]}
+    left_out = incomplete or set()
+    ready = [name for name in landed if name not in left_out]
+    wanted = changed & set(ready) or {ready[-1]}
     positions = [position for position, name in enumerate(known) if name in wanted]
-    return known[min(positions)], known[max(positions)]
+    first = min(positions)
+    gaps = [position for position, name in enumerate(known) if position > first and name in left_out]
+    last = max(position for position in positions if not gaps or position < gaps[0])
+    return known[first], known[last]
 
 
 def register_partitions(instance: dg.DagsterInstance, extracts: Sequence[ExtractFolder]) -> list[str]:
@@ -110,11 +146,25 @@ def _seen(settings: Settings) -> dict[str, str]:
     return seen
 
 
-def run_tags(settings: Settings, instance: dg.DagsterInstance) -> dict[str, str]:
-    """Register the landed extracts and return the tags that make a run ingest the new and changed ones."""
+def incomplete_extracts(settings: Settings, extracts: Sequence[ExtractFolder]) -> set[str]:
+    """Return the new and changed extracts that are still being written."""
+    changed = changed_extracts(settings, extracts)
+    waiting = [extract for extract in extracts if extract.name in changed]
+    return {each.name for each in waiting if not is_complete(each, settings.settle_seconds, time.time())}
+
+
+def run_tags(settings: Settings, instance: dg.DagsterInstance, incomplete: set[str] | None = None) -> dict[str, str]:
+    """Register the landed extracts and return the tags that make a run ingest the new and changed ones.
+
+    Args:
+        settings: where extracts land.
+        instance: where partitions are registered.
+        incomplete: extracts to leave out, because they are still being written; not all of them.
+    """
     extracts = discover_extracts(settings.extracts)
-    known = register_partitions(instance, extracts)
-    first, last = partitions_to_run(known, [extract.name for extract in extracts], changed_extracts(settings, extracts))
+    known = register_partitions(instance, [each for each in extracts if each.name not in (incomplete or set())])
+    changed = changed_extracts(settings, extracts)
+    first, last = partitions_to_run(known, [extract.name for extract in extracts], changed, incomplete)
     return {_RANGE_START: first, _RANGE_END: last, "cart/extracts": f"{first}..{last}" if first != last else first}
 
 
@@ -126,11 +176,19 @@ def nightly_schedule(settings: Settings, job: UnresolvedAssetJobDefinition) -> d
         cron_schedule=settings.nightly_cron,
         execution_timezone=settings.timezone,
         name="nightly_refresh",
-        description="Refreshes the warehouse every night.",
+        description="Refreshes the warehouse every night, with every extract that is complete by then.",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
     )
-    def nightly_refresh(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    def nightly_refresh(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        try:
+            extracts = discover_extracts(settings.extracts)
+        except ExtractError as error:
+            return dg.SkipReason(str(error))
+        incomplete = incomplete_extracts(settings, extracts)
+        if len(incomplete) == len(extracts):
+            return dg.SkipReason(_still_written(incomplete))
         with as_failure():
-            return dg.RunRequest(tags=run_tags(settings, context.instance))
+            return dg.RunRequest(tags=run_tags(settings, context.instance, incomplete))
 
     return nightly_refresh
 
@@ -143,49 +201,60 @@ def landing_sensor(settings: Settings, job: UnresolvedAssetJobDefinition) -> dg.
         name="landing",
         minimum_interval_seconds=60,
         description="Starts a refresh when a complete extract has landed.",
+        default_status=dg.DefaultSensorStatus.RUNNING,
     )
     def landing(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         try:
             extracts = discover_extracts(settings.extracts)
+            changed = changed_extracts(settings, extracts)
+            incomplete = incomplete_extracts(settings, extracts)
+            ready = [extract for extract in extracts if extract.name in changed - incomplete]
+            key = "|".join(fingerprint(extract) for extract in ready)
         except ExtractError as error:
             return dg.SkipReason(str(error))
-        changed = changed_extracts(settings, extracts)
-        waiting = [extract for extract in extracts if extract.name in changed]
-        if not waiting:
-            return dg.SkipReason("No new extract has landed.")
-        unsettled = [extract.name for extract in waiting if not is_settled(extract, time.time())]
-        if unsettled:
-            return dg.SkipReason(f"Still being written: {', '.join(unsettled)}.")
-        key = "|".join(fingerprint(extract) for extract in waiting)
-        return dg.RunRequest(run_key=hash_text(key), tags=run_tags(settings, context.instance))
+        except FileNotFoundError:
+            return dg.SkipReason("An extract is being written: a file was renamed while it was looked at.")
+        if not ready:
+            return dg.SkipReason(_still_written(incomplete) if incomplete else "No new extract has landed.")
+        return dg.RunRequest(run_key=hash_text(key), tags=run_tags(settings, context.instance, incomplete))
 
     return landing
 
 
-def outcome_sensors(settings: Settings, job: UnresolvedAssetJobDefinition) -> list[dg.SensorDefinition]:
+def _still_written(incomplete: set[str]) -> str:
+    return f"Still being written: {', '.join(sorted(incomplete))}."
+
+
+def outcome_sensors(settings: Settings, *jobs: UnresolvedAssetJobDefinition) -> list[dg.SensorDefinition]:
     """Return the sensors that tell of failed nights and of the first good one after them.
 
     Runs that the command started tell by themselves.
     """
 
     def tell(context: dg.RunStatusSensorContext, problem: str | None) -> None:
-        if context.dagster_run.tags.get("cart/started_by") == STARTED_BY_COMMAND["cart/started_by"]:
+        if STARTED_BY_COMMAND.items() <= context.dagster_run.tags.items():
             return
         published = current_version(settings.home)
         notice = note_outcome(settings.home, context.dagster_run.run_id, problem, published.name if published else None)
         if notice is not None:
             send_notice(notice, settings.notices)
 
-    @dg.run_failure_sensor(monitored_jobs=[job], name="failure_notice", description="Tells of a failed night.")
+    @dg.run_failure_sensor(
+        monitored_jobs=list(jobs),
+        name="failure_notice",
+        description="Tells of a failed night.",
+        default_status=dg.DefaultSensorStatus.RUNNING,
+    )
     def failure_notice(context: dg.RunFailureSensorContext) -> None:
-        steps = ", ".join(event.step_key for event in context.get_step_failure_events() if event.step_key)
-        tell(context, f"Failed at {steps or 'the start'}; the step's page in the Dagster UI says why.")
+        logs = context.instance.all_logs(context.dagster_run.run_id)
+        tell(context, why_failed([log.dagster_event for log in logs if log.dagster_event], outward=True))
 
     @dg.run_status_sensor(
         run_status=dg.DagsterRunStatus.SUCCESS,
-        monitored_jobs=[job],
+        monitored_jobs=list(jobs),
         name="recovery_notice",
         description="Tells of the first good night after a failed one.",
+        default_status=dg.DefaultSensorStatus.RUNNING,
     )
     def recovery_notice(context: dg.RunStatusSensorContext) -> None:
         tell(context, None)

@@ -24,16 +24,19 @@ if TYPE_CHECKING:
 
 REFUSED = 2  # exit status: nothing was started
 FAILED = 1  # exit status: a step failed; the last published warehouse is untouched
-_OWN_ERRORS = {"TimeLimitError", "OperationsError", *(error.__name__ for error in USER_ERRORS)}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a refresh ended: exit status and, unless it is 0, the one message for the person who must act."""
+    """How a refresh ended: exit status and, unless it is 0, the one message for the person who must act.
+
+    `notice` is what mail and webhook say in place of the message, where that may quote what must not leave the machine.
+    """
 
     status: int
     message: str = ""
     run_id: str = "not started"
+    notice: str = ""
 
 
 def refresh(settings: Settings, *, from_lake: bool = False) -> Outcome:
@@ -65,9 +68,12 @@ def _run(settings: Settings, from_lake: bool) -> Outcome:
     from orchestration.instance import prepare_environment
 
     prepare_environment(settings)
-    result, message = _execute(context, from_lake)
+    result = _execute(context, from_lake)
     if not result.success:
-        return Outcome(FAILED, message, result.run_id)
+        from orchestration.failures import why_failed
+
+        events = result.all_events
+        return Outcome(FAILED, why_failed(events), result.run_id, notice=why_failed(events, outward=True))
     return Outcome(0, run_id=result.run_id)
 
 
@@ -87,7 +93,10 @@ def _tell(settings: Settings, outcome: Outcome) -> None:
     published = current_version(settings.home)
     try:
         notice = note_outcome(
-            settings.home, outcome.run_id, outcome.message or None, published.name if published else None
+            settings.home,
+            outcome.run_id,
+            outcome.notice or outcome.message or None,
+            published.name if published else None,
         )
     except OSError:
         return
@@ -96,13 +105,13 @@ def _tell(settings: Settings, outcome: Outcome) -> None:
         send_notice(notice, settings.notices)
 
 
-def _execute(context: RefreshContext, from_lake: bool) -> tuple[ExecuteInProcessResult, str]:
+def _execute(context: RefreshContext, from_lake: bool) -> ExecuteInProcessResult:
     warnings.filterwarnings("ignore", module="dagster")
     import dagster as dg
 
     from orchestration.definitions import build_definitions
-    from orchestration.guarded import JOB_NAME, REBUILD_JOB_NAME
-    from orchestration.nightly import STARTED_BY_COMMAND, run_tags
+    from orchestration.guarded import JOB_NAME, REBUILD_JOB_NAME, STARTED_BY_COMMAND
+    from orchestration.nightly import run_tags
 
     settings = context.settings
     definitions = build_definitions(settings, context)
@@ -110,48 +119,9 @@ def _execute(context: RefreshContext, from_lake: bool) -> tuple[ExecuteInProcess
     with log.open("w", encoding="utf-8") as lines, redirect_stdout(lines), dg.DagsterInstance.get() as instance:
         tags = STARTED_BY_COMMAND if from_lake else {**run_tags(settings, instance), **STARTED_BY_COMMAND}
         job = definitions.resolve_job_def(REBUILD_JOB_NAME if from_lake else JOB_NAME)
-        result = job.execute_in_process(
+        return job.execute_in_process(
             instance=instance, tags=tags, run_config={"loggers": {"progress": {}}}, raise_on_error=False
         )
-        return result, "" if result.success else _why(result)
-
-
-def _why(result: ExecuteInProcessResult) -> str:
-    """Return what failed first: blocking checks, the message of a Failure, or the error of the step."""
-    from dagster import AssetCheckSeverity
-
-    evaluations = [
-        event.asset_check_evaluation_data
-        for event in result.all_events
-        if event.event_type_value == "ASSET_CHECK_EVALUATION"
-    ]
-    blocking = [check for check in evaluations if not check.passed and check.severity == AssetCheckSeverity.ERROR]
-    if blocking:
-        lines = [f"{check.asset_key.to_user_string()}: {check.check_name}" for check in blocking]
-        return "Checks of error severity failed, so nothing was published:\n  " + "\n  ".join(lines)
-    failures = [event for event in result.all_events if event.is_step_failure]
-    if not failures:
-        return _why_not_begun(result)
-    data = failures[0].step_failure_data
-    if data.user_failure_data and data.user_failure_data.description:
-        return str(data.user_failure_data.description)
-    cause = data.error
-    while cause is not None and cause.cause is not None:
-        cause = cause.cause
-    text = cause.message.strip() if cause else ""
-    own_words = text.partition(": ")[2] if cause and cause.cls_name in _OWN_ERRORS else ""
-    return own_words or f"Step {failures[0].step_key} failed: {text}"
-
-
-def _why_not_begun(result: ExecuteInProcessResult) -> str:
-    """The shared resource could not be had: most often another process holds the home's lock."""
-    for event in result.all_events:
-        error = getattr(event.event_specific_data, "error", None)
-        if event.event_type_value == "RESOURCE_INIT_FAILURE" and error is not None:
-            while error.cause is not None:
-                error = error.cause
-            return str(error.message.partition(": ")[2].strip() or error.message)
-    return "The run failed before its first step; see the Dagster UI."
 
 
 def main(adapt: Callable[[Settings], Settings] | None = None) -> int:

@@ -3,12 +3,18 @@
 Dagster's own SQLite storage opens and closes a database for each event. Closing the last connection makes SQLite
 checkpoint and sync, and a new engine compiles each statement anew: about 12 ms an event, 6 to 12 s for a night of a
 thousand events. With one open connection per database it is 2 ms. Everything else, the schema included, is Dagster's.
+
+Databases are made by one process at a time: a webserver and a daemon that meet a new home in the same moment would both
+write the schema's version, and two versions are an error for every later start.
 """
 
 from __future__ import annotations
 
+import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as db
@@ -21,6 +27,18 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
 BUSY_TIMEOUT_SECONDS = 60
+_SCHEMA_LOCK = "schema.lock"
+
+
+@contextmanager
+def _alone_with_the_schema(base_dir: str) -> Iterator[None]:
+    Path(base_dir).mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(Path(base_dir) / _SCHEMA_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _open_engine(url: str) -> Engine:
@@ -54,7 +72,8 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
                 self._engines[shard] = _open_engine(self.conn_string_for_shard(shard))
             engine = self._engines[shard]
             if shard not in self._initialized_dbs:
-                self._initdb(engine)
+                with _alone_with_the_schema(self._base_dir):
+                    self._initdb(engine)
                 self._initialized_dbs.add(shard)
             with engine.connect() as connection, connection.begin():
                 yield connection
@@ -71,8 +90,9 @@ class PooledSqliteStorage(DagsterSqliteStorage):
     """Dagster's SQLite storage with the pooled event log; named in dagster.yaml."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
-        super().__init__(base_dir, inst_data)
-        self._event_log_storage = PooledSqliteEventLogStorage(self._event_log_storage._base_dir)
+        with _alone_with_the_schema(base_dir):
+            super().__init__(base_dir, inst_data)
+            self._event_log_storage = PooledSqliteEventLogStorage(self._event_log_storage._base_dir)
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData, config_value: Any) -> PooledSqliteStorage:

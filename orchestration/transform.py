@@ -22,7 +22,7 @@ from orchestration.settings import DBT_PROJECT_DIR
 from orchestration.table_metadata import describe_tables
 from orchestration.user_errors import as_failure
 from orchestration.warm_up import start_warm_up
-from warehouse import WarehouseHome
+from warehouse import WarehouseHome, create_build
 
 # A night that failed twice shows on every mart; one that only ran late does not.
 MARTS_ARE_FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=50), warn_window=timedelta(hours=26))
@@ -117,8 +117,8 @@ def warehouse_models() -> dg.AssetsDefinition:
         with as_failure():
             variables = dbt_variables(refresh.settings.study)
         os.environ.update(refresh.settings.dbt_environment())
-        for database in (refresh.home.build_database, refresh.home.lake_views):
-            database.unlink(missing_ok=True)
+        create_build(refresh.home.build_database)
+        refresh.home.lake_views.unlink(missing_ok=True)
         forget_stale_parse(refresh.home)
         dbt = NightlyDbt(
             project_dir=str(DBT_PROJECT_DIR), profiles_dir=str(DBT_PROJECT_DIR), dbt_executable=str(DBT_EXECUTABLE)

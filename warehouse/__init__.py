@@ -3,7 +3,7 @@
 Imports nothing of the house. What does not belong here: clinical rules, checks, Dagster objects, environment variables.
 """
 
-from warehouse.connection import connect_build, connect_read_only
+from warehouse.connection import connect_build, connect_read_only, create_build
 from warehouse.errors import WarehouseError
 from warehouse.exports import EXPORTED_SCHEMAS, Exporter, export_tables
 from warehouse.home import PUBLISHED_FOLDERS, WarehouseHome, restrict_new_files
@@ -20,6 +20,7 @@ __all__ = [
     "WarehouseHome",
     "connect_build",
     "connect_read_only",
+    "create_build",
     "current_version",
     "export_tables",
     "list_tables",

@@ -13,6 +13,21 @@ import duckdb
 from warehouse.errors import WarehouseError
 
 BUILD_THREADS = 2
+# The oldest clients that can read the warehouse: R, JDBC and command-line clients come later than Python's, and without
+# it a file written by DuckDB 2 is refused by all of them. Costs nothing: the file has the same size.
+READABLE_SINCE = "v1.2.0"
+
+
+def create_build(path: Path) -> None:
+    """Make an empty build database that older DuckDB clients can read too, in place of what is there.
+
+    A file keeps the format that it was made with, whoever fills it later.
+    """
+    path.unlink(missing_ok=True)
+    with duckdb.connect() as connection:
+        name = str(path).replace("'", "''")
+        connection.execute(f"attach '{name}' as build (storage_version '{READABLE_SINCE}')")
+        connection.execute("detach build")
 
 
 def connect_build(

@@ -5,6 +5,7 @@ What does not belong here: Dagster objects, and anything about what a refresh co
 
 from orchestration.operations.audit import AuditEntry, audit_facts, audit_trail, record_builds
 from orchestration.operations.errors import OperationsError
+from orchestration.operations.liveness import give_sign_of_life, is_alive
 from orchestration.operations.lock import RefreshLock, Taken
 from orchestration.operations.notices import Notice, NoticeSettings, note_outcome, send_notice
 from orchestration.operations.recovery import recover_home
@@ -23,6 +24,8 @@ __all__ = [
     "audit_facts",
     "audit_trail",
     "check_lake",
+    "give_sign_of_life",
+    "is_alive",
     "is_passing",
     "note_outcome",
     "record_builds",

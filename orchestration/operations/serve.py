@@ -54,6 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
         settings = Settings.from_environment()
         settings.home.prepare()
         prepare_environment(settings)
+        os.environ.setdefault("PYTHONWARNINGS", "ignore:Parameter")  # Dagster's remarks on its own beta features
         ensure_manifest()
     except USER_ERRORS as error:
         sys.stderr.write(f"{error}\n")

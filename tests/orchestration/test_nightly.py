@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import json
 import os
+import time
 from pathlib import Path
 
 import dagster as dg
@@ -11,10 +14,9 @@ import pytest
 
 from orchestration.extracts import ExtractFolder
 from orchestration.nightly import (
-    SETTLE_SECONDS,
     changed_extracts,
     fingerprint,
-    is_settled,
+    is_complete,
     partitions_to_run,
     register_partitions,
     remember_deliveries,
@@ -51,6 +53,22 @@ def test_partitions_to_run(known: list[str], landed: list[str], changed: set[str
     assert partitions_to_run(known, landed, changed) == expected
 
 
+@pytest.mark.parametrize(
+    ("known", "changed", "incomplete", "expected"),
+    [
+        (["a", "b"], {"b"}, {"b"}, ("a", "a")),
+        (["a", "b", "c"], {"a", "b", "c"}, {"b"}, ("a", "a")),
+        (["a", "b", "c"], {"a", "b", "c"}, {"a"}, ("b", "c")),
+        (["a", "b", "c"], {"a", "b", "c"}, {"c"}, ("a", "b")),
+    ],
+    ids=["only new one", "in the middle", "first", "last"],
+)
+def test_an_extract_that_is_still_written_is_not_touched(
+    known: list[str], changed: set[str], incomplete: set[str], expected: tuple[str, str]
+) -> None:
+    assert partitions_to_run(known, known, changed, incomplete) == expected
+
+
 def test_an_extract_is_new_until_it_was_ingested_and_again_when_it_changes(tmp_path: Path) -> None:
     chosen = settings(tmp_path)
     first, second = (extract(tmp_path / "extracts", name) for name in ("2018-07-30", "2018-07-31"))
@@ -67,17 +85,48 @@ def test_a_fingerprint_holds_no_file_name(tmp_path: Path) -> None:
     assert "Roe" not in fingerprint(delivered)
 
 
-@pytest.mark.parametrize(("age", "settled"), [(SETTLE_SECONDS, True), (SETTLE_SECONDS - 1, False)])
-def test_without_a_manifest_an_extract_must_have_settled(tmp_path: Path, age: int, settled: bool) -> None:
+SETTLE = 120
+
+
+def last_change(delivered: ExtractFolder) -> float:
+    return max(path.stat().st_ctime for path in delivered.path.rglob("*"))
+
+
+@pytest.mark.parametrize(
+    ("age", "complete"), [(SETTLE, True), (SETTLE - 1, False), (-3600, True)], ids=["settled", "not yet", "clock back"]
+)
+def test_without_a_manifest_an_extract_must_have_settled(tmp_path: Path, age: int, complete: bool) -> None:
     delivered = extract(tmp_path, "2018-07-30")
+    # The time of writing that the source gave the file says nothing of when it arrived here.
     os.utime(delivered.path / "patients.csv", (1_000_000, 1_000_000))
-    assert is_settled(delivered, 1_000_000 + age) is settled
+    assert is_complete(delivered, SETTLE, last_change(delivered) + age) is complete
 
 
-def test_a_manifest_says_that_an_extract_is_complete(tmp_path: Path) -> None:
-    delivered = extract(tmp_path, "2018-07-30")
-    (delivered.path / "manifest.json").write_text("{}", encoding="utf-8")
-    assert is_settled(delivered, 0)
+def test_an_empty_folder_is_not_complete(tmp_path: Path) -> None:
+    (tmp_path / "2018-07-30").mkdir()
+    assert not is_complete(ExtractFolder(dt.date(2018, 7, 30), tmp_path / "2018-07-30"), SETTLE, time.time() + SETTLE)
+
+
+def test_a_manifest_is_believed_when_every_file_of_it_is_there(tmp_path: Path) -> None:
+    delivered = extract(tmp_path, "2018-07-30", "all of it")
+    listed = {
+        "feed": "patients",
+        "path": "patients.csv",
+        "rows": 0,
+        "sha256": hashlib.sha256(b"all of it").hexdigest(),
+    }
+    manifest = json.dumps({"files": [listed]})
+    path, now = delivered.path / "manifest.json", last_change(delivered)
+    path.write_text(manifest[:40], encoding="utf-8")
+    assert not is_complete(delivered, SETTLE, now)
+    path.write_text(manifest, encoding="utf-8")
+    assert is_complete(delivered, SETTLE, now)
+    extract(tmp_path, "2018-07-30", "all of")
+    assert not is_complete(delivered, SETTLE, now)
+    (delivered.path / "patients.csv").unlink()
+    assert not is_complete(delivered, SETTLE, now)
+    # It stays like that: the refresh shall say what is wrong with it.
+    assert is_complete(delivered, SETTLE, last_change(delivered) + SETTLE)
 
 
 def test_partitions_are_registered_once_and_late_ones_at_the_end(tmp_path: Path) -> None:
