@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestration.extracts import Lake, load_profile
+from orchestration.extracts import Lake, check_delivery, load_profile
+from orchestration.extracts import lake as lake_module
 
 from .conftest import Night
 
@@ -87,3 +89,38 @@ def test_a_feed_that_stops_coming_keeps_its_last_snapshot(night: Night) -> None:
     plan = night.lake.write_plan()
     assert plan.newest_extract == "2018-01-02"
     assert plan.feeds["patients"].files[0].startswith("raw/patients/2018-01-02/")
+
+
+def test_a_night_reads_the_ledger_of_its_own_extract_alone(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a thousand nights that are read in would read a million ledger rows."""
+    days = [(FIRST_DAY + timedelta(number)).isoformat() for number in range(6)]
+    for day in days:
+        night.deliver(day)
+        night.ingest_all(day)
+    read: list[str] = []
+    genuine = lake_module._read_ledger_row
+
+    def watched(path: Path) -> Any:
+        read.append(path.parent.name)
+        return genuine(path)
+
+    monkeypatch.setattr(lake_module, "_read_ledger_row", watched)
+    again = Night(night.folder, Lake(night.lake.root), CANONICAL)
+    check_delivery(again.extract(days[2]), CANONICAL, again.lake)
+    again.ingest_all(days[2])
+    assert read == [days[2]] * 2  # one row per feed, each read once
+    again.lake.write_plan()
+    assert len(read) == 2 * len(days)
+    again.lake.write_plan()
+    assert len(read) == 2 * len(days)
+
+
+def test_a_ledger_row_that_changed_on_disk_is_read_again(night: Night) -> None:
+    night.deliver("2018-01-01", marrow_assessments__csv=HEADER + _row(1, 90))
+    night.ingest("marrow_assessments", "2018-01-01")
+    night.write("2018-01-01", "marrow_assessments.csv", HEADER + _row(1, 3))
+    night.ingest("marrow_assessments", "2018-01-01")
+    assert _current(night) == {"2017-01-01": "3"}
+    night.write("2018-01-01", "marrow_assessments.csv", HEADER + _row(1, 90))
+    night.ingest("marrow_assessments", "2018-01-01")  # delivered before: its ledger row is written anew, as the newest
+    assert _current(night) == {"2017-01-01": "90"}
