@@ -41,6 +41,11 @@
     (exists (select true from {{ ref('stg_emr__' ~ feed) }}))
 {%- endmacro %}
 
+{#- Response is assessed by marrow or at an extramedullary site: one of the two feeds tells of it. -#}
+{% macro response_delivered() -%}
+    ({{ feed_delivered('marrow_assessments') }} or {{ feed_delivered('extramedullary_assessments') }})
+{%- endmacro %}
+
 {#- A date that can't lie before the infusion, known by its month or year alone: where that is the infusion's own month or
     year, the day of infusion is the earliest it can mean (needs int_time_zero as `time_zero`). -#}
 {% macro not_before_infusion(column) -%}

@@ -120,7 +120,7 @@ def test_staging_has_every_column_of_the_contract(manifest: Any, feed: str) -> N
 def test_staging_reads_columns_as_ingestion_means_them(reference: BuiltCohort, feed: str) -> None:
     types = {
         row["column_name"]: row["column_type"]
-        for row in reference.query(f"describe lake_views.staging.stg_emr__{feed}")
+        for row in reference.query(f"describe unpublished.staging.stg_emr__{feed}")
     }
     expected = {Kind.DATE: "DATE", Kind.DATETIME: "TIMESTAMP", Kind.NUMBER: "DOUBLE", Kind.INTEGER: "INTEGER"}
     differing = {

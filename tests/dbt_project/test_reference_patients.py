@@ -79,7 +79,7 @@ def test_every_baseline_fact_has_evidence_in_the_lake(reference: BuiltCohort) ->
     feeds = {row["feed"] for row in reference.query(f"select distinct feed from ({evidence})")}
     rows = " union all ".join(
         f"select source_feed as feed, source_extract as extract, source_file as file, source_row as row"
-        f" from lake_views.staging.stg_emr__{feed}"
+        f" from unpublished.staging.stg_emr__{feed}"
         for feed in sorted(feeds)
     )
     lost = reference.query(f"select * from ({evidence}) as e anti join ({rows}) as s using (feed, extract, file, row)")

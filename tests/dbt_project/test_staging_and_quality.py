@@ -142,7 +142,7 @@ def troubled(tmp_path_factory: pytest.TempPathFactory) -> duckdb.DuckDBPyConnect
 
 def test_the_newest_row_of_a_key_counts_and_deleted_ones_are_gone(troubled: duckdb.DuckDBPyConnection) -> None:
     rows = troubled.execute(
-        "select loinc, value, cast(source_extract as varchar), source_row from lake_views.staging.stg_emr__lab_results"
+        "select loinc, value, cast(source_extract as varchar), source_row from unpublished.staging.stg_emr__lab_results"
         " where patient_key = ? order by loinc",
         [patient_key("ann")],
     ).fetchall()
@@ -196,7 +196,7 @@ def test_accepted_and_rejected_rows_are_the_rows_of_the_file(troubled: duckdb.Du
 
 def test_rows_after_the_cutoff_are_left_out_and_counted(troubled: duckdb.DuckDBPyConnection) -> None:
     kept = troubled.execute(
-        "select cast(sampled_on as varchar) from lake_views.staging.stg_emr__marrow_assessments"
+        "select cast(sampled_on as varchar) from unpublished.staging.stg_emr__marrow_assessments"
     ).fetchall()
     ignored = troubled.execute(
         "select feed, dated_by, rows_ignored, cast(last_day as varchar) from quality.ignored_rows"
@@ -215,7 +215,7 @@ def test_an_open_cutoff_is_the_newest_extract(tmp_path: Path) -> None:
     )
     with built(tmp_path, cutoff=None) as warehouse:
         assert warehouse.sql(
-            "select cast(sampled_on as varchar) from lake_views.staging.stg_emr__marrow_assessments"
+            "select cast(sampled_on as varchar) from unpublished.staging.stg_emr__marrow_assessments"
         ).fetchall() == [("2020-01-05",)]
 
 
@@ -238,7 +238,7 @@ def test_the_order_of_files_changes_nothing(tmp_path: Path) -> None:
         )
         with built(tmp_path / folder) as warehouse:
             answers.append(
-                warehouse.sql("select value, source_extract from lake_views.staging.stg_emr__lab_results").fetchall()
+                warehouse.sql("select value, source_extract from unpublished.staging.stg_emr__lab_results").fetchall()
             )
     assert answers[0] == answers[1]
     assert [value for value, _ in answers[0]] == [6.0]

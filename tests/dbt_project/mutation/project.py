@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import duckdb
 
-from tests.cohort import Cohort, lake_views, patient_key, run_dbt
+from tests.cohort import Cohort, patient_key, run_dbt
 from tests.dbt_project.mutation.mutants import Mutant, moved
 from tests.dbt_project.patients.case import Case, Expectation
 
@@ -50,14 +50,14 @@ class CompiledProject:
         """The built tables in memory; a join turned round runs into the memory limit rather than being endured."""
         connection = duckdb.connect(config={"threads": 1, "memory_limit": "700MB", "temp_directory": ""})
         connection.execute(f"attach '{self.database}' as built (read_only)")
-        connection.execute(f"attach '{lake_views(self.database)}' as lake_views (read_only)")
+        connection.execute(f"attach '{unpublished(self.database)}' as unpublished (read_only)")
         for schema in sorted({name.split(".")[0] for name in self.order}):
             connection.execute(f"create schema if not exists {schema}")
         for name in self.order:
-            database = "lake_views" if name.startswith("staging.") else "built"
+            database = "unpublished" if name.startswith("staging.") else "built"
             connection.execute(f"create table {name} as select * from {database}.{name}")
         connection.execute("detach built")
-        connection.execute("detach lake_views")
+        connection.execute("detach unpublished")
         return connection
 
     def survives(self, name: str, statement: str) -> bool:
@@ -155,7 +155,7 @@ def _models(results: Any) -> Mapping[str, Model]:
         parents = [parent for parent in _parents(node) if parent in nodes]
         for parent in parents:
             place(parent)
-        sql = (getattr(node, "compiled_code", "") or "").replace('"warehouse".', "").replace('"lake_views".', "")
+        sql = (getattr(node, "compiled_code", "") or "").replace('"warehouse".', "").replace('"unpublished".', "")
         reads = frozenset(names[parent] for parent in parents)
         models[names[unique_id]] = Model(names[unique_id], sql, reads, "/".join(node.fqn[1:-1]))
 

@@ -25,7 +25,7 @@ MARTS = (
     "marts.outcome_date_sensitivity",
 )
 
-# Text becoming dates is the readers' work, held by the unit tests of staging; its one rule, the cut-off, has named patients.
+# Text becoming dates is the readers' work, held by the unit tests of staging; its own rule, the cut-off, has patients.
 READERS = frozenset({"intermediate.int_late_visits"})
 
 # Cells that decide something. Order numbers (rank, priority) only name an order and are not moved.

@@ -14,7 +14,6 @@ WARNINGS = (
     "crs_begins_within_30_days",
     "transplant_events_have_a_transplant",
     "recorded_relapses_follow_a_remission",
-    "no_visit_after_death",
     "days_of_death_agree",
     "mrd_negative_not_before_remission",
     "nothing_after_death_events_",
@@ -33,7 +32,6 @@ def troubled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Study]:
     cohort.patient("late CRS").adverse_event("CRS", 31, grade=1).follow_up(60)
     cohort.patient("GVHD without a transplant").adverse_event("GVHD", 40, grade=1, phase="hsct").follow_up(60)
     cohort.patient("relapse before remission").marrow(14, 30).marrow(40, 1).follow_up(60, relapse=30)
-    cohort.patient("seen after death").died(50).follow_up(60)
     cohort.patient("died twice").died(50, visit=60).died(55, visit=70)
     cohort.patient("MRD negative too soon").marrow(14, 30).mrd(14, 0.001).marrow(30, 1).follow_up(60)
     cohort.patient("rash after death").died(50).adverse_event("rash", 51, grade=1)

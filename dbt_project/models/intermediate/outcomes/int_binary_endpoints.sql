@@ -2,7 +2,13 @@
 -- whose feed no extract holds is "not_computable" and NULL. One row per patient with an infusion and binary endpoint.
 
 with responses as (
-    select response.*, case when response.response_evaluable then 'no_remission' else 'not_evaluable' end as without
+    select
+        response.*,
+        case
+            when response.complete_remission is null then 'not_computable'
+            when response.response_evaluable then 'no_remission'
+            else 'not_evaluable'
+        end as without_remission
     from {{ ref('int_patient_response') }} as response
 )
 
@@ -10,7 +16,7 @@ select
     patient_key,
     'CR' as endpoint,
     complete_remission as achieved,
-    case when complete_remission then 'complete_remission' else without end as event_kind,
+    case when complete_remission then 'complete_remission' else without_remission end as event_kind,
     complete_remission_date as event_date,
     remission_evidence as evidence
 from responses
@@ -19,7 +25,12 @@ select
     patient_key,
     'MRD_NEGATIVE_CR',
     mrd_negative,
-    case when mrd_negative then 'mrd_negative' when complete_remission then 'mrd_positive' else without end,
+    case
+        when mrd_negative is null then 'not_computable'
+        when mrd_negative then 'mrd_negative'
+        when complete_remission then 'mrd_positive'
+        else without_remission
+    end,
     mrd_negative_date,
     {{ merge_evidence(['remission_evidence', 'mrd_evidence']) }}
 from responses
@@ -27,8 +38,13 @@ union all
 select
     patient_key,
     'MRD_POSITIVE_CR',
-    complete_remission and not mrd_negative,
-    case when mrd_negative then 'mrd_negative' when complete_remission then 'mrd_positive' else without end,
+    case when mrd_negative is not null then complete_remission and not mrd_negative end,
+    case
+        when mrd_negative is null then 'not_computable'
+        when mrd_negative then 'mrd_negative'
+        when complete_remission then 'mrd_positive'
+        else without_remission
+    end,
     case when not mrd_negative then complete_remission_date end,
     {{ merge_evidence(['remission_evidence', 'mrd_evidence']) }}
 from responses

@@ -1,7 +1,7 @@
 -- Subsequent therapy: the first therapy after the infusion and before relapse (of one day: transplant,
 -- consolidation, repeated course, salvage, which is their order by name). Without one: "no further therapy until
 -- relapse" after a complete remission, "none (chemoresistance)" after treatment failure, NULL where response was never
--- assessed. One row per patient with an infusion. Source: paper, subsequent therapy.
+-- assessed, or where an extract of procedures or medications is wanting, so that none recorded means nothing. One row per patient with an infusion. Source: paper, subsequent therapy.
 
 with before_relapse as (
     select therapies.*
@@ -18,6 +18,7 @@ select
     coalesce(
         before_relapse.therapy,
         case
+            when not ({{ feed_delivered('procedures') }} and {{ feed_delivered('medications') }}) then null
             when response.complete_remission then 'no further therapy until relapse'
             when response.response_evaluable then 'none (chemoresistance)'
         end
