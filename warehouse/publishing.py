@@ -23,7 +23,7 @@ from typing import Any
 
 import duckdb
 
-from warehouse.connection import connect_build, connect_read_only
+from warehouse.connection import READABLE_SINCE, connect_build, connect_read_only
 from warehouse.errors import WarehouseError
 from warehouse.exports import Exporter, export_tables
 from warehouse.files import files_below, flush_directory, seal_tree, sha256_of, write_durably
@@ -159,7 +159,7 @@ def copy_database(build: duckdb.DuckDBPyConnection, target: Path) -> None:
     (row,) = build.execute("select current_database()").fetchall()
     source = quote(str(row[0]))
     path = str(target).replace("'", "''")
-    build.execute(f"attach '{path}' as published_copy")
+    build.execute(f"attach '{path}' as published_copy (storage_version '{READABLE_SINCE}')")
     try:
         build.execute(f"copy from database {source} to published_copy")
         build.execute("checkpoint published_copy")
