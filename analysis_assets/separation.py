@@ -19,6 +19,8 @@ from analysis_assets.cox import CoxSample
 from analysis_assets.patterns import distinct_rows
 from analysis_assets.protocols import BoolArray, FloatArray
 
+# So many of the patterns with most events are looked at first: what binds them alone usually leaves no direction.
+FREQUENT_PATTERNS: Final = 256
 # Coefficients of the programme are bounded by 1; what stays below this is zero up to the solver's accuracy.
 ZERO: Final = 1e-7
 
@@ -92,6 +94,8 @@ def cox_separation(sample: CoxSample) -> Separation:
     directions = np.zeros(sample.x.shape[1], dtype=np.int8)
     if sample.start is None:
         constraints = _chained_constraints(reduced, index, stop, event)
+    elif _frequent_patterns_leave_no_direction(reduced, index, sample.start[present], stop, event):
+        constraints = None
     else:
         pairs = _paired_differences(reduced, index, sample.start[present], stop, event)
         # With late entry a covariate may vary among the patients and yet never within a risk set.
@@ -153,21 +157,46 @@ def _one_hot(position: NDArray[np.intp], width: int) -> sparse.csr_array:
     return sparse.csr_array((np.ones(rows), (np.arange(rows), position)), shape=(rows, width))
 
 
+def _frequent_patterns_leave_no_direction(
+    patterns: FloatArray, index: NDArray[np.intp], start: FloatArray, stop: FloatArray, event: BoolArray
+) -> bool:
+    """Whether the patterns with most events are bound to equal ranks in every direction; False leaves it open.
+
+    All pairs of thousands of patterns need gigabytes. Fewer constraints allow more directions, never fewer: if those
+    among some patterns allow none, all of them allow none.
+    """
+    events = np.bincount(index[event], minlength=len(patterns))
+    frequent = np.sort(np.argsort(-events, kind="stable")[:FREQUENT_PATTERNS])
+    place = np.full(len(patterns), -1)
+    place[frequent] = np.arange(len(frequent))
+    kept = place[index] >= 0
+    ranked = _ranked_pairs(place[index[kept]], len(frequent), start[kept], stop[kept], event[kept])
+    one, other = np.nonzero(np.triu(ranked & ranked.T, 1))
+    equal = patterns[frequent[one]] - patterns[frequent[other]]
+    return bool(equal.size) and bool(np.linalg.matrix_rank(equal.T @ equal) == patterns.shape[1])
+
+
 def _paired_differences(
     patterns: FloatArray, index: NDArray[np.intp], start: FloatArray, stop: FloatArray, event: BoolArray
 ) -> FloatArray:
     """Pattern of an event less pattern at risk with it, shape (pairs, p): none of them may rank below zero."""
+    above, below = np.nonzero(_ranked_pairs(index, len(patterns), start, stop, event))
+    return patterns[above] - patterns[below]
+
+
+def _ranked_pairs(
+    index: NDArray[np.intp], patterns: int, start: FloatArray, stop: FloatArray, event: BoolArray
+) -> BoolArray:
+    """Shape (patterns, patterns): whether the first had an event while the second was at risk."""
     times = np.unique(stop[event])
     first, last = np.searchsorted(times, start, side="right"), np.searchsorted(times, stop, side="right")
-    shape = (len(times) + 1, len(patterns))
-    change = np.zeros(shape)
+    change = np.zeros((len(times) + 1, patterns))
     np.add.at(change, (first, index), 1)
     np.add.at(change, (last, index), -1)
     at_risk = np.cumsum(change, axis=0)[:-1] > 0
-    died = np.zeros((len(times), len(patterns)))
+    died = np.zeros((len(times), patterns))
     np.add.at(died, (last[event] - 1, index[event]), 1)
-    above, below = np.nonzero((died > 0).T.astype(float) @ at_risk.astype(float))
-    return patterns[above] - patterns[below]
+    return np.asarray((died > 0).T.astype(float) @ at_risk.astype(float) > 0)
 
 
 def _recession_signs(constraints: sparse.csr_array, count: int | None = None) -> NDArray[np.int8]:

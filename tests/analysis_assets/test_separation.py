@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from itertools import product
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import LinAlgError
 
+from analysis_assets import separation
 from analysis_assets.cox import CoxSample, PartialLikelihood
 from analysis_assets.separation import Separation, cox_separation, logistic_separation, redundant_columns
 
@@ -201,3 +203,34 @@ def test_the_verdict_is_that_of_the_definition(drawn: list[tuple[int, bool, int,
     if np.linalg.matrix_rank(information) < 2:
         return
     assert found.separated == monotone_by_definition(sample)
+
+
+def late_entries(rng: np.random.Generator, rows: int, covariates: int, days: int) -> CoxSample:
+    start = rng.integers(0, days, rows).astype(float)
+    x = rng.integers(0, 2, (rows, covariates)).astype(float)
+    stop = start + rng.integers(1, days, rows)
+    return CoxSample(stop, rng.random(rows) < 0.3, x, np.ones(rows), start)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_frequent_patterns_alone_never_change_the_answer(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(seed)
+    sample = late_entries(rng, int(rng.integers(6, 40)), 3, 20)
+    monkeypatch.setattr(separation, "FREQUENT_PATTERNS", 3)
+    quick = cox_separation(sample)
+    monkeypatch.setattr(separation, "_frequent_patterns_leave_no_direction", lambda *_: False)
+    full = cox_separation(sample)
+    assert quick.separated == full.separated
+    assert quick.directions.tolist() == full.directions.tolist()
+    assert quick.redundant.tolist() == full.redundant.tolist()
+
+
+def test_thousands_of_patterns_need_no_pair_of_each() -> None:
+    sample = late_entries(np.random.default_rng(1), 40_000, 12, 300)
+    tracemalloc.start()
+    found = cox_separation(sample)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # 4,096 patterns: all pairs would take 134 MB a matrix.
+    assert peak < 60e6
+    assert not found.separated
