@@ -215,8 +215,8 @@ def late_entries(rng: np.random.Generator, rows: int, covariates: int, days: int
 @pytest.mark.parametrize("seed", range(30))
 def test_frequent_patterns_alone_never_change_the_answer(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(seed)
-    sample = late_entries(rng, int(rng.integers(6, 40)), 3, 20)
-    monkeypatch.setattr(separation, "FREQUENT_PATTERNS", 3)
+    sample = late_entries(rng, int(rng.integers(6, 80)), 3, 20)
+    monkeypatch.setattr(separation, "FREQUENT_PATTERNS", 5)
     quick = cox_separation(sample)
     monkeypatch.setattr(separation, "_frequent_patterns_leave_no_direction", lambda *_: False)
     full = cox_separation(sample)
