@@ -44,7 +44,10 @@ def write_deliveries(night: Night) -> None:
         "2018-07-01",
         patients__csv=patients(*NAMES),
         cart_infusions__csv=infusions(*NAMES),
-        adverse_events__csv=EVENTS + crs("deleted", "4") + crs("late", "2") + crs("repeated", "3"),
+        adverse_events__csv=EVENTS
+        + "".join(crs(*of) for of in (("deleted", "4"), ("late", "2"), ("repeated", "3")))
+        + crs("stranger", "2")
+        + crs("stranger no more", "2"),
         marrow_assessments__csv="patient_id,sampled_on,blast_percent,surgeon\nHOSP-renamed,2018-01-08,60,Dr Quuxley\n",
         procedures__csv="patient_id,procedure,performed_on\nHOSP-transplanted,allo_hsct,2018-02-10\n",
     )
@@ -58,7 +61,7 @@ def write_deliveries(night: Night) -> None:
             + "HOSP-late,HOSP-late-n,neurotoxicity,2,CTCAE5,2018-01-13,cart,\n",
             "follow_ups.csv": "patient_id,visited_on,vital_status,death_on\nHOSP-repeated,2018-03-01,dead,2018-03-01\n",
         },
-        "2018-07-03": {"adverse_events.csv": EVENTS + crs("deleted", "", "true")},
+        "2018-07-03": {"adverse_events.csv": EVENTS + crs("deleted", "", "true") + crs("stranger no more", "", "true")},
         "2018-07-04": {
             "adverse_events.csv": EVENTS + crs("late", "1"),
             "marrow_assessments.csv": "patient_id,sampled_on,blast_percnt\nHOSP-renamed,2018-02-10,1\n",
@@ -127,7 +130,7 @@ def test_what_comes_twice_counts_once(warehouse: duckdb.DuckDBPyConnection, deli
     assert warehouse.execute(deaths).fetchall() == [(1,)]
     counted = "select extract::varchar, count(*), sum(rows) from quality.extracts group by all order by all"
     assert warehouse.execute(counted).fetchall() == [
-        ("2018-06-01", 2, 14), ("2018-07-01", 7, 19), ("2018-07-02", 2, 3), ("2018-07-03", 1, 1), ("2018-07-04", 2, 2),
+        ("2018-06-01", 2, 14), ("2018-07-01", 7, 21), ("2018-07-02", 2, 3), ("2018-07-03", 1, 2), ("2018-07-04", 2, 2),
     ]  # fmt: skip
 
 
@@ -159,3 +162,13 @@ def test_a_new_column_is_reported_and_kept_out(delivered: Night) -> None:
 def test_feeds_that_deltas_do_not_hold_stay(warehouse: duckdb.DuckDBPyConnection, delivered: Night) -> None:
     bridged = of_patients(warehouse, delivered, "bridged_to_hsct")
     assert {name for name, value in bridged.items() if value} == {"transplanted"}
+
+
+def test_rows_of_nobody_are_rejected_until_their_source_deletes_them(
+    warehouse: duckdb.DuckDBPyConnection, delivered: Night
+) -> None:
+    rows = warehouse.execute('select extract::varchar, "row", reason, content from quality.rejected_rows').fetchall()
+    assert [row[:3] for row in rows] == [("2018-07-01", 4, "no such patient in the patients feed")]
+    assert json.loads(rows[0][3])["patient_key"] == delivered.pseudonymiser.patient_key("HOSP-stranger")
+    counts = "select rows, accepted, rejected from quality.extracts where feed = 'adverse_events' order by extract"
+    assert warehouse.execute(counts).fetchall() == [(5, 4, 1), (2, 2, 0), (2, 2, 0), (1, 1, 0)]
