@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     scale.add_argument("--format", choices=SCALE_FORMATS, default="parquet")
     scale.add_argument("--seed", type=int, default=REFERENCE_SEED)
     scale.add_argument("--memory-limit", default="2GB", help="what DuckDB may use")
-    nightly = commands.add_parser("nightly", help="the reference extract night by night: a snapshot, then deltas")
+    nightly = commands.add_parser("nightly", help="the reference extract night by night, as deltas")
     nightly.add_argument("--nights", type=int, default=30)
     others = [commands.add_parser(name, help="an extract in that format") for name in _OTHER_FORMATS]
     for command in others:

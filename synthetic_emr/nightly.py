@@ -1,4 +1,4 @@
-"""The reference extract as it would have arrived night by night: a first snapshot, then deltas.
+"""The reference extract as it would have arrived night by night, as deltas from the hospital's first patient on.
 
 Rows arrive when they have happened; stays and events arrive open and are closed later; some lab values are corrected
 the next night; some vital signs, entered by mistake, are deleted again. After the last night everything stands as in
@@ -50,7 +50,10 @@ def nightly_extracts(nights: int, *, seed: int = REFERENCE_SEED) -> list[tuple[d
 
 
 def write_nightly_history(out_dir: Path, *, nights: int = 30, seed: int = REFERENCE_SEED) -> list[Path]:
-    """Write one extract folder per night that brings something; the first is a snapshot, the others are deltas.
+    """Write one extract folder per night that brings something.
+
+    The first is a snapshot if somebody has been infused by then; the others are deltas, and so is a first one without
+    an infusion: a snapshot of no infusions says that all were deleted, which no refresh believes.
 
     Args:
         out_dir: the folder of extracts, made if it is missing.
@@ -64,10 +67,14 @@ def write_nightly_history(out_dir: Path, *, nights: int = 30, seed: int = REFERE
         SyntheticExtractError: see `nightly_extracts`.
     """
     return [
-        write_extract(out_dir / on.isoformat(), extract, on, mode="delta" if place else "snapshot")
+        write_extract(out_dir / on.isoformat(), extract, on, mode=_mode(place, extract))
         for place, (on, extract) in enumerate(nightly_extracts(nights, seed=seed))
         if extract
     ]
+
+
+def _mode(place: int, extract: Extract) -> str:
+    return "snapshot" if place == 0 and extract["cart_infusions"] else "delta"
 
 
 def _arrivals(feed: str, reference: Extract, dates: Sequence[date], seed: int) -> Iterator[tuple[int, Row]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestration.extracts import ExtractFolder, check_delivery, load_profile
 from synthetic_emr import SyntheticExtractError, build_reference_extract, write_nightly_history
 from synthetic_emr.contract import FEEDS, HAPPENED, KEYS
 from tests.synthetic_emr.derivation import manifest, read_feeds
@@ -50,8 +51,15 @@ def test_the_last_night_stands_as_the_reference_extract(folders: list[Path]) -> 
     assert deleted > 10
 
 
-def test_only_the_first_night_is_a_snapshot_and_nothing_arrives_before_it_happened(folders: list[Path]) -> None:
-    assert [manifest(folder)["mode"] for folder in folders] == ["snapshot"] + ["delta"] * (len(folders) - 1)
+def test_every_night_is_one_that_a_refresh_takes_in(folders: list[Path]) -> None:
+    """The first night knows a referred patient and no infusion yet: as a snapshot it would be refused."""
+    profile = load_profile("canonical")
+    for folder in folders:
+        delivery = check_delivery(ExtractFolder(date.fromisoformat(folder.name), folder), profile)
+        assert delivery.mode == "delta"
+
+
+def test_nothing_arrives_before_it_happened(folders: list[Path]) -> None:
     assert folders[-1].name == "2018-07-30"
     assert set(read_feeds(folders[0])) == set(FEEDS)
     for folder in folders:
