@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from orchestration.extracts.feeds import FEEDS
 _PRIVATE_FOLDER = 0o700
 _PRIVATE_FILE = 0o600
 _PLAN = "plan.json"
+_PART_NUMBER = re.compile(r"[-_]\d{1,8}$")
 
 REJECTED_SCHEMA = pa.schema(
     [
@@ -289,8 +291,15 @@ def _feed_plan(rows: Sequence[LedgerRow]) -> FeedPlan:
     return FeedPlan(
         files=tuple(sorted(row.lake_file for row in chosen)),
         deduplicate=len({(row.source_system, row.extract) for row in chosen}) > 1
-        or any(row.repeated_rows for row in chosen),
+        or any(row.repeated_rows for row in chosen)
+        or _told_by_several_tables(chosen),
     )
+
+
+def _told_by_several_tables(rows: Sequence[LedgerRow]) -> bool:
+    """True when one delivery fills the feed from different tables, which may hold the same key; parts of one don't."""
+    names = [_PART_NUMBER.sub("", row.file.partition(".")[0]) for row in rows]
+    return len(set(names)) > 1 or len({row.file for row in rows}) < len(rows)
 
 
 def iso(day: date) -> str:

@@ -28,18 +28,21 @@ def read_lookups(delivery: Delivery, profile: SourceProfile, table: TableProfile
 def _read(delivery: Delivery, profile: SourceProfile, lookup: Lookup) -> dict[str, str]:
     found: dict[str, str] = {}
     for path in files_of(delivery.extract, lookup.matches):
-        source = open_table(path, profile.read_options(lookup))
+        options = profile.read_options(lookup)
+        source = open_table(path, options)
         wanted = tuple(dict.fromkeys([lookup.key, lookup.value, *lookup.where]))
-        if absent := [name for name in (lookup.key, *lookup.where) if name not in source.header]:
+        # Flattened JSON has no header: what a record doesn't hold is empty.
+        absent = [] if options.flatten else [name for name in (lookup.key, *lookup.where) if name not in source.header]
+        if absent:
             raise UnreadableFileError(f"a lookup reads column {absent[0]!r} of {path.name}, which has none")
-        if lookup.value not in source.header:
+        if lookup.value not in source.header and not options.flatten:
             continue
         for build in source.chunks(wanted):
             columns = {name: map_distinct(column, stripped) for name, column in build().columns.items()}
             kept = np.flatnonzero(among(columns, lookup.where, len(columns[lookup.key])))
             keys, values = (columns[name].take(kept).to_pylist() for name in (lookup.key, lookup.value))
             found |= {
-                lookup.prefix + key: value
+                lookup.prefix + key.removeprefix(lookup.key_prefix): value
                 for key, value in zip(keys, values, strict=True)
                 if key is not None and value is not None
             }

@@ -88,8 +88,8 @@ class TableMapping:
             source[name] = _filled(source[name], rows, chunk.broken, name, above)
         if self.table.where:
             source, rows = _filtered(source, rows, among(source, self.table.where, len(rows)))
-        if self.table.where_matches:
-            source, rows = _filtered(source, rows, _matching(source, self.table.where_matches, len(rows)))
+        for name, expression in self.table.where_matches.items():
+            source, rows = _filtered(source, rows, _matching(source, {name: expression}, len(rows)))
         if self.table.unpivot is not None:
             columns, rows = self._long(source, rows)
         else:

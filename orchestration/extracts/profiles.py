@@ -114,13 +114,17 @@ class ColumnProfile(_Strict):
 
 
 class Lookup(_Strict):
-    """One more column, from another file of the delivery: its `value` where `prefix` + its `key` equals our `by`."""
+    """One more column, from another file of the delivery: its `value` where `prefix` + its `key` equals our `by`.
+
+    `key_prefix` is what its key begins with and our `by` doesn't.
+    """
 
     files: _TEXTS = Field(min_length=1)
     by: str
     key: str
     value: str
     prefix: str = ""
+    key_prefix: str = ""
     where: dict[str, _TEXTS] = {}
     read: ReadOptions | None = None
 

@@ -24,6 +24,7 @@ _JSON_ROWS = 20_000
 _BOMB_BYTES = 1 << 30
 _BOMB_RATIO = 500
 _EXACT_FLOAT = 2**53
+_EVERY = "*"
 
 JsonRow = dict[str, str | None] | BrokenRow
 
@@ -165,7 +166,7 @@ def _flat_record(line: str) -> JsonRow:
 
 
 def _nested_record(line: str, wanted: Sequence[str]) -> JsonRow:
-    """The wanted dotted names of a record: keys of objects; in lists the number of an item or what it calls itself."""
+    """The wanted dotted names of a record: keys of objects; in lists an item's number, what it calls itself, or all."""
     record = _json_record(line)
     if isinstance(record, BrokenRow):
         return record
@@ -184,6 +185,10 @@ def _at(value: Any, name: str) -> Any:
         return _at(value[head], rest)
     if isinstance(value, list) and head.isdigit():
         return _at(value[int(head)], rest) if int(head) < len(value) else None
+    if isinstance(value, list) and head.startswith(_EVERY):
+        own_name = head.removeprefix(_EVERY)
+        items = [item for item in value if not own_name or own_name in _own_names(item)]
+        return " ".join(text for text in (_scalar(_at(item, rest)) for item in items) if text) or None
     for own_name, part in _parts(value):
         if name == own_name or name.startswith(f"{own_name}."):
             found = _at(part, name[len(own_name) + 1 :])
@@ -206,17 +211,21 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, list):
         for number, item in enumerate(value):
             yield str(number), item
-            if own_name := _own_name(item):
+            for own_name in _own_names(item):
                 yield own_name, item
 
 
-def _own_name(item: Any) -> str | None:
-    """What an item of a FHIR list calls itself: url of an extension, system of an identifier, text of a component."""
+def _own_names(item: Any) -> Iterator[str]:
+    """What an item of a FHIR list calls itself: an extension's url, an identifier's system, a part's text or codes."""
     if not isinstance(item, dict):
-        return None
+        return
     code = item.get("code")
-    names = (item.get("url"), item.get("system"), code.get("text") if isinstance(code, dict) else None)
-    return next((each for each in names if isinstance(each, str)), None)
+    names = [item.get("url"), item.get("system")]
+    if isinstance(code, dict):
+        codings = code.get("coding")
+        names.append(code.get("text"))
+        names += [each.get("code") for each in codings if isinstance(each, dict)] if isinstance(codings, list) else []
+    yield from (each for each in names if isinstance(each, str))
 
 
 def _distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
