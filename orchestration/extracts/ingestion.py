@@ -32,7 +32,15 @@ from orchestration.extracts.duplicates import repeated_keys
 from orchestration.extracts.feeds import Verb
 from orchestration.extracts.fingerprints import Fingerprints, read_fingerprints, remember
 from orchestration.extracts.identifiers import KnownIdentifiers, may_be_an_id, telling_ids
-from orchestration.extracts.lake import REJECTED_SCHEMA, Lake, LedgerRow, delivery_of, lake_writer, notes_text
+from orchestration.extracts.lake import (
+    REJECTED_SCHEMA,
+    Lake,
+    LedgerRow,
+    delivery_of,
+    lake_stem,
+    lake_writer,
+    notes_text,
+)
 from orchestration.extracts.lookups import lookup_digests, read_lookups
 from orchestration.extracts.mapping import FeedRows, FillDown, TableMapping, table_mapping
 from orchestration.extracts.profiles import SourceProfile
@@ -46,6 +54,8 @@ _SMALL_FILE = 1 << 20  # bytes; starting threads takes longer than such a file, 
 _NOTED_ROWS = 100
 _SHOWN = 200
 _LOOKALIKE = 0.75
+_NOBODY = KnownIdentifiers(())
+"""Who is known is read only where a file has to be: it takes as long as reading the files."""
 _CONTRADICTION = "duplicate key with different contents"
 
 
@@ -108,14 +118,13 @@ def ingest_feed(
     sources = delivery.files.get(feed, ())
     if not sources:
         return FeedIngestion(feed, extract.name, delivery.mode)
-    known = known_identifiers(delivery, profile, pseudonymiser, lake)
     loads = [
         FileLoad(
             delivery=delivery,
             source=each,
             profile=profile,
             pseudonymiser=pseudonymiser,
-            known=known,
+            known=_NOBODY,
             sha256=file_sha256(each.path),
             lookups=lookup_digests(delivery, each.table),
         )
@@ -124,14 +133,21 @@ def ingest_feed(
     current = delivery_of(load.load_id for load in loads)
     before = {row.load_id: row for row in lake.ledger_rows(extract.name, feed)}
     newest = max(before.values(), key=lambda row: (row.loaded_at, row.load_id), default=None)
+    if all(load.load_id in before for load in loads):
+        if newest is not None and newest.delivery != current:
+            again = replace(before[loads[-1].load_id], delivery=current, loaded_at=_now())
+            lake.write_ledger_row(again, lake_stem(again))
+        done = [_from_ledger(before[load.load_id]) for load in loads]
+        return FeedIngestion(feed, extract.name, delivery.mode, tuple(done))
+    known = known_identifiers(delivery, profile, pseudonymiser, lake)
     done = [
-        _from_ledger(before[load.load_id]) if load.load_id in before else _ingest(load, lake, current) for load in loads
+        _from_ledger(before[load.load_id])
+        if load.load_id in before
+        else _ingest(replace(load, known=known), lake, current)
+        for load in loads
     ]
-    if feed == "patients" and not all(each.already_in_lake for each in done):
+    if feed == "patients":
         remember(lake, pseudonymiser.sealing_key, known.keys(), known.traits)
-    if all(each.already_in_lake for each in done) and newest is not None and newest.delivery != current:
-        again = replace(before[loads[-1].load_id], delivery=current, loaded_at=_now())
-        lake.write_ledger_row(again, loads[-1].stem)
     return FeedIngestion(feed, extract.name, delivery.mode, tuple(done))
 
 

@@ -249,6 +249,11 @@ def load_id_of(content_id: str, key_id: str) -> str:
     return hashlib.sha256(f"{content_id}\n{key_id}".encode()).hexdigest()
 
 
+def lake_stem(row: LedgerRow) -> str:
+    """The stem under which the files of a load lie in the lake."""
+    return Path(row.lake_file).stem.removesuffix(f"-{row.load_id[:8]}")
+
+
 def lake_writer(target: Path, schema: pa.Schema) -> pq.ParquetWriter:
     """A writer of raw lake files: readable by every engine, text dictionary-encoded, rows numbered by difference."""
     texts = [name for name in schema.names if name != "source_row"]
