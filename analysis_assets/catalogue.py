@@ -68,6 +68,13 @@ TABLES: Final = (
         "phase, term and grade",
         ("patients", "adverse_events"),
     ),
+    AnalysisTable("crs_grading", "sensitivity:crs_grading", "rule set and level of CRS", ("patients", "crs_grading")),
+    AnalysisTable(
+        "date_sensitivity",
+        "sensitivity:date_sensitivity",
+        "endpoint of which a time rests on an imputed date",
+        ("outcomes", "outcome_date_sensitivity"),
+    ),
 )
 """Tables built from the marts alone."""
 

@@ -24,6 +24,7 @@ import numpy as np
 
 from analysis_assets.protocols import (
     Binary,
+    BoolArray,
     Covariate,
     FloatArray,
     LevelArray,
@@ -166,6 +167,39 @@ class EventCount:
     term: str
     grade: int | None
     n: int
+
+
+@dataclass(frozen=True)
+class CrsGrades:
+    """Patients by CRS grade under one rule set (None: can't be told), and how many agree with the recorded grade."""
+
+    by_grade: Mapping[int | None, int]
+    agreeing: int
+    compared: int
+
+
+@dataclass(frozen=True)
+class ImputedTimes:
+    """Follow-up for an endpoint of which some times rest on an imputed date; distinct patterns with a weight.
+
+    Attributes:
+        imputed: Patients whose time rests on an imputed date.
+        days_earlier: Days by which one of them may have ended earlier, at most.
+        days_later: Days by which one of them may have ended later, at most.
+        time_days: Time as counted, shape (patterns,).
+        shortest_days: The shortest that the source allows.
+        longest_days: The longest that the source allows.
+    """
+
+    endpoint: str
+    imputed: int
+    days_earlier: int
+    days_later: int
+    time_days: FloatArray
+    shortest_days: FloatArray
+    longest_days: FloatArray
+    event: BoolArray
+    weight: FloatArray
 
 
 @dataclass(frozen=True)
@@ -627,6 +661,74 @@ class StudyInputs:
             """  # noqa: S608
         )
         return [(row[0], row[1], row[2], int(row[3])) for row in rows]
+
+    def crs_grade_counts(self) -> dict[str, CrsGrades]:
+        """Return the included patients' CRS grades by rule set; empty where the marts don't grade side by side."""
+        if not self._has_table("crs_grading"):
+            return {}
+        grades: dict[str, CrsGrades] = {}
+        for rule_set in ("recorded", "lee2014", "astct2019"):
+            column = self._column("crs_grading", f"{rule_set}_grade")
+            rows = self._rows(
+                f"""
+                select {column} as grade, count(*), count(*) filter ({column} = recorded_grade),
+                    count(*) filter ({column} is not null and recorded_grade is not null)
+                from marts.crs_grading
+                join {self._cohort.patients} as patients using (patient_key)
+                group by grade
+                order by grade
+                """  # noqa: S608
+            )
+            if rows:
+                by_grade = {_integer(grade): int(n) for grade, n, _, _ in rows}
+                grades[rule_set] = CrsGrades(by_grade, sum(int(r[2]) for r in rows), sum(int(r[3]) for r in rows))
+        return grades
+
+    def imputed_times(self) -> list[ImputedTimes]:
+        """Return follow-up for every endpoint of which a time rests on an imputed date, with the range it allows."""
+        if not self._has_table("outcome_date_sensitivity"):
+            return []
+        endpoints = self._rows(
+            """
+            select endpoint, count(*), max(time_days - shortest_days), max(longest_days - time_days)
+            from marts.outcome_date_sensitivity
+            group by endpoint
+            order by endpoint
+            """
+        )
+        return [
+            self._imputed_times(str(endpoint), int(n), int(earlier), int(later))
+            for endpoint, n, earlier, later in endpoints
+        ]
+
+    def _imputed_times(self, endpoint: str, imputed: int, earlier: int, later: int) -> ImputedTimes:
+        columns = self._connection.execute(
+            """
+            select
+                cast(o.time_days as double) as time_days,
+                cast(coalesce(s.shortest_days, o.time_days) as double) as shortest_days,
+                cast(coalesce(s.longest_days, o.time_days) as double) as longest_days,
+                o.event,
+                cast(count(*) as double) as weight
+            from marts.outcomes as o
+            left join marts.outcome_date_sensitivity as s using (patient_key, endpoint)
+            where o.endpoint = ? and o.time_days is not null
+            group by all
+            order by all
+            """,
+            [endpoint],
+        ).fetchnumpy()
+        return ImputedTimes(
+            endpoint=endpoint,
+            imputed=imputed,
+            days_earlier=earlier,
+            days_later=later,
+            time_days=_plain(columns["time_days"]),
+            shortest_days=_plain(columns["shortest_days"]),
+            longest_days=_plain(columns["longest_days"]),
+            event=np.asarray(columns["event"], dtype=np.bool_),
+            weight=_plain(columns["weight"]),
+        )
 
     def cohort_flow(self) -> list[FlowStep]:
         """Return the steps from all patients known to the included ones.

@@ -66,15 +66,18 @@ class CoxFamily:
         return Fitted(fit.coefficients, fit.covariance, fit.log_likelihood)
 
     def log_likelihood(self, chosen: list[int], coefficients: FloatArray) -> float:
-        """Log partial likelihood at the given coefficients."""
-        return self._likelihood.columns(chosen).moments(coefficients).log_likelihood
+        """Log partial likelihood at the given coefficients, those of all other columns being zero."""
+        return self._likelihood.log_likelihood(self._padded(chosen, coefficients))
 
     def scores(self, chosen: list[int], fitted: Fitted, candidates: list[int]) -> FloatArray:
         """Score statistics from one pass over all columns."""
-        beta = np.zeros(self._size)
-        beta[chosen] = fitted.coefficients
-        moments = self._likelihood.moments(beta)
+        moments = self._likelihood.moments(self._padded(chosen, fitted.coefficients))
         return _candidate_scores(moments.score, moments.information, chosen, candidates)
+
+    def _padded(self, chosen: list[int], coefficients: FloatArray) -> FloatArray:
+        beta = np.zeros(self._size)
+        beta[chosen] = coefficients
+        return beta
 
 
 class LogisticFamily:

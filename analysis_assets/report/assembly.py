@@ -233,7 +233,10 @@ class _Report:
             blocks.append(folded("Curves by factor", curves))
         return Section(
             "survival", "Survival",
-            blocks=[*blocks, *self._table(laid.competing_risks()), *self._table(laid.follow_up())],
+            blocks=[
+                *blocks, *self._table(laid.competing_risks()), *self._table(laid.follow_up()),
+                *self._table(laid.date_sensitivity()),
+            ],
         )  # fmt: skip
 
     def models(self) -> Section:
@@ -257,7 +260,8 @@ class _Report:
         """Adverse events."""
         laid = self.laid_out
         blocks = [*self._figures("safety"), *self._table(laid.adverse_events("cart"))]
-        return Section("safety", "Safety", blocks=[*blocks, *self._table(laid.adverse_events("hsct"))])
+        blocks += [*self._table(laid.crs_grading()), *self._table(laid.adverse_events("hsct"))]
+        return Section("safety", "Safety", blocks=blocks)
 
     def patients(self) -> Section:
         """Every patient's course."""

@@ -71,8 +71,8 @@ def outcome(endpoint: str, *conditions: str) -> PatientQuery:
     return PatientQuery("outcomes", both(INCLUDED, f"o.endpoint = {text(endpoint)}"), both(*conditions))
 
 
-def adverse_event(phase: str, term: str, grade: int | None) -> PatientQuery:
-    """Included patients with an adverse event of a term, at one worst grade or any."""
+def adverse_event(phase: str, term: str, grade: int | None, among: str = "") -> PatientQuery:
+    """Included patients with an adverse event of a term, at one worst grade or any; ``among`` narrows who counts."""
     graded = "" if grade is None else f"a.worst_grade = {grade}"
-    within = both(INCLUDED, f"a.phase = {text(phase)}", f"a.term = {text(term)}")
+    within = both(INCLUDED, f"a.phase = {text(phase)}", f"a.term = {text(term)}", among)
     return PatientQuery("adverse_events", within, graded)

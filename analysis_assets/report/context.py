@@ -21,7 +21,7 @@ ANALYSIS_TABLES: Final = (
     "baseline_characteristics", "response_rates", "response_times", "subgroup_response", "subsequent_therapies",
     "km_summary", "km_landmarks", "logrank_tests", "cox_models", "logistic_models", "selection_steps",
     "model_diagnostics", "cumulative_incidence", "adverse_event_rates", "cohort_flow", "follow_up",
-    "published_comparison", "published_audit",
+    "crs_grading", "date_sensitivity", "published_comparison", "published_audit",
 )  # fmt: skip
 Record = dict[str, Any]
 

@@ -18,6 +18,7 @@ ENDPOINT_NAMES = {
     "NON_RELAPSE_MORTALITY": "Death without relapse", "FOLLOW_UP": "Follow-up", "TIME_TO_CR": "Time to CR",
     "TIME_TO_MRD_NEGATIVE": "Time to MRD negativity",
 }  # fmt: skip
+CRS_RULE_NAMES = {"recorded": "As recorded", "lee2014": "By Lee 2014", "astct2019": "By ASTCT 2019"}
 INTERVAL_NAMES = {"clopper_pearson": "Clopper–Pearson", "wilson": "Wilson"}
 CONVENTION_NAMES = {"spss": "SPSS (the paper's)", "r": "R", "sas": "SAS"}
 
@@ -435,6 +436,35 @@ class Sections:
         )
         return self.opened(text, f"{endpoint_name(endpoint)} at {month} months", sql, who, f"outcome:{endpoint}")
 
+    def date_sensitivity(self) -> DisplayTable:
+        """How far imputed dates can move the medians; left out while small counts are hidden."""
+        table = DisplayTable(
+            "date_sensitivity", "Dates known by month or year alone: how far they can move the results",
+            (Column("Times imputed"), Column("Days earlier, at most"), Column("Days later, at most"),
+             Column("Median, months"), Column("All as early as possible"), Column("All as late as possible")),
+            heading="Endpoint", sql=queries.analysis_table("date_sensitivity"),
+            remarks=self.remarks(
+                "A month counts as its 15th, a year as 1 July. The last two columns are the Kaplan–Meier median with "
+                "every such time as short, or as long, as the source allows. NR = not reached."
+            ),
+        )  # fmt: skip
+        for record in [] if self.guard.active else self.context.table("date_sensitivity"):
+            endpoint = str(record["endpoint"])
+            sql = queries.analysis_row("date_sensitivity", endpoint=endpoint)
+            title = f"{endpoint_name(endpoint)}: imputed dates"
+            who = where.outcome(endpoint, "o.date_imputed")
+            texts = (
+                f"{int(record['n_imputed'])}/{int(record['n_total'])}",
+                *(str(int(record[column])) for column in ("days_earlier_at_most", "days_later_at_most")),
+                *(
+                    "NR" if record[column] is None else number_text(record[column], 1)
+                    for column in ("median_months", "median_months_shortest", "median_months_longest")
+                ),
+            )
+            cells = tuple(self.opened(text, title, sql, who, f"outcome:{endpoint}") for text in texts)
+            table.rows.append(Row(Cell(endpoint_name(endpoint)), cells))
+        return table
+
     # --- models ------------------------------------------------------------------------------------------------------
 
     def cox(self, endpoint: str) -> DisplayTable:
@@ -624,6 +654,38 @@ class Sections:
                 table.rows.append(self._adverse_row(phase, record, flags[id(record)], group))
         return table
 
+    def crs_grading(self) -> DisplayTable:
+        """CRS as recorded and as two rules derive it; left out while small counts are hidden."""
+        records = [] if self.guard.active else self.context.table("crs_grading")
+        rule_sets = [name for name in CRS_RULE_NAMES if any(r["rule_set"] == name for r in records)]
+        table = DisplayTable(
+            "crs_grading", "Grade of CRS by the rule that grades it",
+            tuple(Column(f"{CRS_RULE_NAMES[name]}, n (%)") for name in rule_sets), heading="Grade",
+            sql=queries.analysis_table("crs_grading"),
+            remarks=self.remarks(
+                "Derived from temperature, blood pressure, oxygen, vasopressors, ventilation and liver values; Lee's "
+                "and ASTCT's grades of one patient may differ by definition.",
+                "Agreement: of the patients who have both grades.",
+                f"The study counts CRS {CRS_RULE_NAMES[self.context.study.rules.crs].lower()}.",
+            ),
+        )  # fmt: skip
+        by_cell = {(str(r["rule_set"]), str(r["level"])): r for r in records}
+        for level in sorted({level for _, level in by_cell}):
+            cells = tuple(self._crs_cell(by_cell.get((name, level)), name, level) for name in rule_sets)
+            heading = f"grade {level}" if level.isdigit() else level
+            table.rows.append(Row(Cell("no CRS" if level == "0" else heading), cells))
+        table.rows.sort(key=lambda row: row.heading.text.startswith("agrees"))
+        return table
+
+    def _crs_cell(self, record: Record | None, rule_set: str, level: str) -> Cell:
+        if record is None:
+            return Cell("–")
+        sql = queries.analysis_row("crs_grading", rule_set=rule_set, level=level)
+        shown = str(record["display"])
+        if level.startswith("agrees"):
+            shown = f"{int(record['n'])}/{int(record['n_total'])} ({number_text(record['pct'], 1)}%)"
+        return self.opened(shown, f"CRS, {CRS_RULE_NAMES[rule_set]}: {level}", sql)
+
     def _adverse_row(self, phase: str, record: Record, hidden: bool, group: str) -> Row:
         term, grade = str(record["term"]), record["grade"]
         sql = queries.analysis_row("adverse_event_rates", phase=phase, term=term, grade=grade)
@@ -643,7 +705,11 @@ class Sections:
         column = {"ICU admission": "icu_admission"}.get(term, term)
         if phase == "cart" and grade is None and column in ("icu_admission", "glucocorticoids", "tocilizumab"):
             return where.all_patients(f"p.{queries.name(column)}"), ""
-        return where.adverse_event(phase, term, grade), f"adverse_event:{phase}|{term}"
+        transplanted = ""
+        if phase == "hsct":
+            dated = "hsct_date" in self.context.patient_columns
+            transplanted = "p.hsct_date is not null" if dated else "coalesce(p.bridged_to_hsct, false)"
+        return where.adverse_event(phase, term, grade, transplanted), f"adverse_event:{phase}|{term}"
 
 
 def _described(shown: str) -> str:
