@@ -166,15 +166,33 @@ def _content(version: Version, previous: str, known: set[tuple[str | None, str]]
     manifest = version.manifest()
     inputs = manifest.get("inputs") or []
     return {
-        "version": version.name,
+        **_facts_of(version.name, manifest),
+        "new_inputs": [source for source in inputs if (manifest.get("key_id"), source["lake_file"]) not in known],
+        "previous": previous,
+    }
+
+
+def _facts_of(version: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    inputs = manifest.get("inputs") or []
+    return {
+        "version": version,
         "run_id": manifest["run_id"],
         "published_at": manifest["published_at"],
         **{name: manifest.get(name) for name in _FACTS},
         "inputs_sha256": hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest(),
-        "new_inputs": [source for source in inputs if (manifest.get("key_id"), source["lake_file"]) not in known],
         "results": results_of(manifest),
-        "previous": previous,
     }
+
+
+def changed_facts(entry: AuditEntry, manifest: Mapping[str, Any]) -> list[str]:
+    """Return what a line says otherwise than the `night.json` of its version, results aside.
+
+    The chain shows a change of any line but the last; this shows one of the last line too.
+    """
+    facts = _facts_of(entry.version, manifest)
+    changed = [name for name, value in facts.items() if name != "results" and entry.content.get(name) != value]
+    foreign = [source for source in entry.content["new_inputs"] if source not in (manifest.get("inputs") or [])]
+    return [*changed, *(["new_inputs"] if foreign else [])]
 
 
 def results_of(manifest: Mapping[str, Any]) -> dict[str, str]:

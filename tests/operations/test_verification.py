@@ -77,6 +77,24 @@ def test_a_warehouse_changed_together_with_its_hashes_disagrees_with_the_trail(
     assert "exports/rates.parquet: differs from night.json" in verify(home).problems
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "named"),
+    [
+        ('"code_version": "0.1.0+abc"', '"code_version": "0.1.0+abd"', "code_version"),
+        ('"feed": "patients"', '"feed": "patientz"', "new_inputs"),
+    ],
+)
+def test_a_change_of_the_last_line_of_the_trail_is_found(
+    home: WarehouseHome, night: Night, before: str, after: str, named: str
+) -> None:
+    version = night(1)
+    trail = home.lake / "ledger" / "builds.jsonl"
+    assert before in trail.read_text()
+    trail.write_text(trail.read_text().replace(before, after))
+    (problem,) = verify(home).problems
+    assert f"the line of {version.name} says another {named} than its night.json" in problem
+
+
 def test_the_version_rolled_back_to_is_the_verified_one(home: WarehouseHome, night: Night) -> None:
     first = night(1)
     night(2)
