@@ -702,32 +702,38 @@ class StudyInputs:
         ]
 
     def _imputed_times(self, endpoint: str, imputed: int, earlier: int, later: int) -> ImputedTimes:
-        columns = self._connection.execute(
-            """
+        outcomes = self._outcomes
+        columns = self._fetch(
+            f"""
             select
                 cast(o.time_days as double) as time_days,
                 cast(coalesce(s.shortest_days, o.time_days) as double) as shortest_days,
                 cast(coalesce(s.longest_days, o.time_days) as double) as longest_days,
-                o.event,
+                o.cause = 1 as event,
                 cast(count(*) as double) as weight
-            from marts.outcomes as o
-            left join marts.outcome_date_sensitivity as s using (patient_key, endpoint)
+            from {outcomes.table} as o
+            left join (
+                select patients.id, shortest_days, longest_days
+                from marts.outcome_date_sensitivity
+                join {self._cohort.patients} as patients using (patient_key)
+                where endpoint = ?
+            ) as s using (id)
             where o.endpoint = ? and o.time_days is not null
             group by all
             order by all
-            """,
-            [endpoint],
-        ).fetchnumpy()
+            """,  # noqa: S608
+            [endpoint, outcomes.position(endpoint)],
+        )
         return ImputedTimes(
             endpoint=endpoint,
             imputed=imputed,
             days_earlier=earlier,
             days_later=later,
-            time_days=_plain(columns["time_days"]),
-            shortest_days=_plain(columns["shortest_days"]),
-            longest_days=_plain(columns["longest_days"]),
+            time_days=columns["time_days"],
+            shortest_days=columns["shortest_days"],
+            longest_days=columns["longest_days"],
             event=np.asarray(columns["event"], dtype=np.bool_),
-            weight=_plain(columns["weight"]),
+            weight=columns["weight"],
         )
 
     def cohort_flow(self) -> list[FlowStep]:
