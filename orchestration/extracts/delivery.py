@@ -26,6 +26,7 @@ MANIFEST = "manifest.json"
 Mode = Literal["snapshot", "delta"]
 _HASH_BLOCK = 1 << 20
 _LOOKALIKE = 0.75
+_LONGEST_NAME = 255  # bytes, on every usual file system
 
 
 @dataclass(frozen=True, order=True)
@@ -254,6 +255,10 @@ def _check_listed_files(extract: ExtractFolder, entries: Iterable[ManifestFile])
     for entry in entries:
         if Path(entry.path).name != entry.path or "\\" in entry.path or entry.path in {"", ".", ".."}:
             raise _refused(extract, f"{MANIFEST} lists a path outside the extract's folder; list bare file names only")
+        if not entry.path.isprintable() or len(entry.path.encode()) > _LONGEST_NAME:
+            raise _refused(
+                extract, f"{MANIFEST} lists a path that can't be a file's name; list the files by their names"
+            )
         if entry.feed not in FEEDS:
             near = get_close_matches(entry.feed, list(FEEDS), 1)
             hint = f"; nearest is {near[0]!r}" if near else ""

@@ -43,6 +43,28 @@ def _zip_bomb() -> bytes:
     return sink.getvalue()
 
 
+def _lying_bomb() -> bytes:
+    """A workbook whose sheet inflates to 80 MB while the archive's directory says a few thousand bytes."""
+    sink = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(_xlsx([["patient_id"]]))) as source,
+        zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as target,
+    ):
+        for member in source.infolist():
+            content = source.read(member)
+            if member.filename.endswith("sheet1.xml"):
+                content = content.replace(b"</sheetData>", b"<row r='2'/>" * (80 << 20 >> 4) + b"</sheetData>")
+                inflated = len(content)
+            target.writestr(member.filename, content)
+    return sink.getvalue().replace(inflated.to_bytes(4, "little"), (5_000).to_bytes(4, "little"))
+
+
+def _wide_parquet(columns: int) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(pa.table({f"x{n}": ["a"] for n in range(columns)}), sink)
+    return sink.getvalue()
+
+
 def _nested_parquet() -> bytes:
     sink = io.BytesIO()
     pq.write_table(pa.table({"patient_id": [["a"]], "sampled_on": ["2018-01-01"]}), sink)
@@ -118,6 +140,42 @@ REFUSED = {
         (HEADER.rstrip() + "," + ",".join(f"x{n}" for n in range(10_000)) + "\n").encode(),
         "10,004 columns",
     ),
+    "10,000 columns in parquet": (
+        "marrow_assessments.parquet",
+        _wide_parquet(10_000),
+        "10,000 columns, more than 2,000",
+    ),
+    "10,000 keys in json": (
+        "marrow_assessments.jsonl",
+        json.dumps({f"x{n}": 1 for n in range(10_000)}).encode(),
+        "more than 2,000 different keys",
+    ),
+    "10,000 columns in excel": (
+        "marrow_assessments.xlsx",
+        _xlsx([[f"x{n}" for n in range(10_000)]]),
+        "10,000 columns, more than 2,000",
+    ),
+    "a column twice in excel": (
+        "marrow_assessments.xlsx",
+        _xlsx([["patient_id", "sampled_on", "method", "method"]]),
+        "column 'method' 2 times",
+    ),
+    "one line without end": (
+        "marrow_assessments.jsonl",
+        b'{"patient_id": "' + b"9" * (17 << 20),
+        "no line end within 16 MB",
+    ),
+    "csv called jsonl": ("marrow_assessments.jsonl", (HEADER + GOOD).encode(), "key column 'patient_id' is missing"),
+    "jsonl called csv": ("marrow_assessments.csv", b'{"patient_id": "a"}\n', "key column 'patient_id' is missing"),
+    "a web page called xlsx": ("marrow_assessments.xlsx", b"<html><table></table></html>", "not an Excel workbook"),
+    "old excel called xlsx": ("marrow_assessments.xlsx", b"\xd0\xcf\x11\xe0" + b"\0" * 500, "not an Excel workbook"),
+    "old excel called csv": ("marrow_assessments.csv", b"\xd0\xcf\x11\xe0" + b"\0" * 500, "old Excel file"),
+    "gzip with something after it": (
+        "marrow_assessments.csv.gz",
+        gzip.compress((HEADER + GOOD).encode()) + b"more",
+        "damaged",
+    ),
+    "a zip bomb that lies about its size": ("marrow_assessments.xlsx", _lying_bomb(), "Excel workbook"),
     "NUL in the header": ("marrow_assessments.csv", b"patient_id,\0sampled_on\n", "header can't be read"),
     "open quote in the header": (
         "marrow_assessments.csv",
@@ -233,14 +291,146 @@ def test_broken_json_lines_are_set_aside_alone(night: Night) -> None:
     assert [row["source_row"] for row in night.lake_rows("marrow_assessments")] == [1, 9]
 
 
-def test_a_formula_in_excel_is_its_value(night: Night) -> None:
-    night.deliver(
-        marrow_assessments__xlsx=_xlsx(
-            [["patient_id", "sampled_on", "blast_percent"], ["HOSP-0001", "2018-01-01", "=1+1"]]
-        )
-    )
+NAMES = HEADER.strip().split(",")
+
+
+def _with_stored_results(workbook: bytes, results: dict[str, str]) -> bytes:
+    """The workbook as Excel would have saved it: each formula with what it came to."""
+    sink = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(workbook)) as source, zipfile.ZipFile(sink, "w") as target:
+        for member in source.infolist():
+            content = source.read(member)
+            for formula, result in results.items():
+                content = content.replace(
+                    f"<f>{formula}</f><v />".encode(), f"<f>{formula}</f><v>{result}</v>".encode()
+                )
+                content = content.replace(
+                    f"<f>{formula}</f><v></v>".encode(), f"<f>{formula}</f><v>{result}</v>".encode()
+                )
+            target.writestr(member, content)
+    return sink.getvalue()
+
+
+def test_a_formula_in_excel_is_the_result_that_was_stored_with_it(night: Night) -> None:
+    written = _xlsx([NAMES, ["HOSP-0001", "2018-01-01", "=1+1", "flow"]])
+    night.deliver(marrow_assessments__xlsx=_with_stored_results(written, {"1+1": "2"}))
+    night.ingest_all()
+    assert [row["blast_percent"] for row in night.lake_rows("marrow_assessments")] == ["2"]
+
+
+def test_a_formula_without_a_result_and_an_error_stay_as_text_and_are_never_calculated(night: Night) -> None:
+    """An empty cell would hide them; text in a number column turns up among the rejected values."""
+    rows = [
+        ["HOSP-0001", "2018-01-01", "=1+1", '=HYPERLINK("http://x","y")'],
+        ["HOSP-0001", "2018-01-02", "#DIV/0!", "flow"],
+        ["HOSP-0001", "2018-01-03", 3, "=A1"],
+    ]
+    night.deliver(marrow_assessments__xlsx=_xlsx([NAMES, *rows]))
     result = night.ingest_all()["marrow_assessments"]
-    assert (result.rows, result.accepted) == (1, 1)
+    assert (result.rows, result.accepted) == (3, 3)
+    assert [(row["blast_percent"], row["method"]) for row in night.lake_rows("marrow_assessments")] == [
+        ("=1+1", '=HYPERLINK("http://x","y")'),
+        ("#DIV/0!", "flow"),
+        ("3", "=A1"),
+    ]
+
+
+def test_a_row_of_a_sheet_that_reaches_beyond_the_header_is_set_aside_alone(night: Night) -> None:
+    good = ["HOSP-0001", "2018-01-01", 5, "flow"]
+    rows = [good, [*good, None, "slipped"], ["HOSP-0001", "2018-01-03"], ["HOSP-0002", "2018-01-04", 7, "flow"]]
+    night.deliver(marrow_assessments__xlsx=_xlsx([NAMES, *rows]))
+    result = night.ingest_all()["marrow_assessments"]
+    assert (result.rows, result.accepted, result.rejected) == (4, 3, 1)
+    assert [(row["source_row"], row["reason"]) for row in night.rejected_rows()] == [
+        (2, "broken line: 6 cells instead of 4")
+    ]
+    assert [row["source_row"] for row in night.lake_rows("marrow_assessments")] == [1, 3, 4]
+
+
+def test_one_cell_at_the_far_end_of_a_sheet_costs_no_memory(night: Night) -> None:
+    """Laid out whole it would be seventeen thousand million cells: the reader would end the whole night."""
+    workbook = openpyxl.Workbook()
+    workbook.active.append(NAMES)
+    workbook.active["XFD1048576"] = "x"
+    sink = io.BytesIO()
+    workbook.save(sink)
+    night.deliver()
+    night.write("2018-07-30", "marrow_assessments.xlsx", sink.getvalue())
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ExtractRefused, match="spans 1,048,576 rows and 16,384 columns"):
+        night.ingest_all()
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+
+
+def test_a_sheet_is_found_by_its_name_wherever_its_file_lies(night: Night) -> None:
+    workbook = openpyxl.Workbook()
+    workbook.active["XFC99999"] = "a note far out, on another sheet"
+    labs = workbook.create_sheet("R&D <marrow>")
+    for row in (NAMES, ["HOSP-0001", "2018-01-01", "=2+2", "flow"]):
+        labs.append(row)
+    sink = io.BytesIO()
+    workbook.save(sink)
+    tables = [
+        table.model_copy(update={"read": ReadOptions(sheet="R&D <marrow>")})
+        if table.feed == "marrow_assessments"
+        else table
+        for table in CANONICAL.tables
+    ]
+    night.profile = CANONICAL.model_copy(update={"tables": tuple(tables)})
+    night.deliver(marrow_assessments__xlsx=sink.getvalue())
+    night.ingest_all()
+    assert [row["blast_percent"] for row in night.lake_rows("marrow_assessments")] == ["=2+2"]
+
+
+def _parquet(**columns: Sequence[object]) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(pa.table(dict(columns)), sink)
+    return sink.getvalue()
+
+
+def test_dates_that_no_calendar_has_are_kept_as_what_is_stored(night: Night) -> None:
+    days = pa.array([2**31 - 1, 17_000], pa.date32())
+    night.deliver(marrow_assessments__parquet=_parquet(patient_id=["HOSP-0001"] * 2, sampled_on=days))
+    result = night.ingest_all()["marrow_assessments"]
+    assert (result.rows, result.accepted) == (2, 2)
+    assert [row["sampled_on"] for row in night.lake_rows("marrow_assessments")] == [
+        "2147483647 (date32[day]) [no date]",
+        "2016-07-18",
+    ]
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "parquet"])
+@pytest.mark.parametrize(("characters", "accepted"), [(100_000, 2), (200_000, 1)])
+def test_a_long_cell_is_kept_or_sets_its_row_aside_in_every_format(
+    night: Night, ending: str, characters: int, accepted: int
+) -> None:
+    rows = [["HOSP-0001", "2018-01-01", "5", "x" * characters], ["HOSP-0002", "2018-01-02", "6", "flow"]]
+    lines = "".join(json.dumps(dict(zip(NAMES, row, strict=True))) + "\n" for row in rows)
+    columns = dict(zip(NAMES, map(list, zip(*rows, strict=True)), strict=True))
+    content = lines.encode() if ending == "jsonl" else _parquet(**columns)
+    night.deliver()
+    night.write("2018-07-30", f"marrow_assessments.{ending}", content)
+    result = night.ingest_all()["marrow_assessments"]
+    assert (result.rows, result.accepted) == (2, accepted)
+    assert [row["reason"] for row in night.rejected_rows()] == ["cell too long in column method"][: 2 - accepted]
+
+
+@pytest.mark.parametrize(
+    ("ending", "content"),
+    [
+        ("csv", HEADER.encode()),
+        ("csv", HEADER.strip().encode()),
+        ("csv.gz", gzip.compress(HEADER.encode())),
+        ("xlsx", _xlsx([NAMES])),
+        ("parquet", _parquet(**{name: pa.array([], pa.string()) for name in NAMES})),
+    ],
+    ids=["csv", "csv without line end", "csv.gz", "xlsx", "parquet"],
+)
+def test_a_file_with_a_header_alone_has_no_rows(night: Night, ending: str, content: bytes) -> None:
+    night.deliver()
+    night.write("2018-07-30", f"marrow_assessments.{ending}", content)
+    (result,) = night.ingest_all()["marrow_assessments"].files
+    assert (result.rows, result.accepted, result.rejected) == (0, 0, 0)
 
 
 def test_memory_stays_bounded_while_a_gzip_inflates(night: Night) -> None:

@@ -65,6 +65,24 @@ def test_paths_out_of_the_folder_are_refused(night: Night, path: str) -> None:
     assert "outside the extract's folder" in _refusal(night)
 
 
+@pytest.mark.parametrize("path", ["patients.csv\0", "a" * 5_000, "\u202epatients.csv", "patients\r\n.csv", "医" * 100])
+def test_a_path_that_is_no_file_name_is_refused_without_being_printed(night: Night, path: str) -> None:
+    night.deliver()
+    entry = {"feed": "patients", "path": path, "rows": 2, "sha256": "0" * 64}
+    night.write("2018-07-30", "manifest.json", json.dumps({"files": [entry]}))
+    message = _refusal(night)
+    assert "can't be a file's name" in message
+    assert path not in message
+
+
+@pytest.mark.parametrize("path", ["C:patients.csv", "PATIENTS.CSV", "{{ 7 * 7 }}.csv", "'; drop table x; --.csv"])
+def test_an_odd_name_that_is_not_there_is_told(night: Night, path: str) -> None:
+    night.deliver()
+    entry = {"feed": "patients", "path": path, "rows": 2, "sha256": "0" * 64}
+    night.write("2018-07-30", "manifest.json", json.dumps({"files": [entry]}))
+    assert f"{path} is listed in manifest.json with 2 rows but isn't there" in _refusal(night)
+
+
 def test_a_link_out_of_the_folder_is_refused(night: Night, tmp_path: Path) -> None:
     night.deliver()
     (tmp_path / "elsewhere.csv").write_text("patient_id,collected_at,loinc\n")
@@ -76,6 +94,9 @@ def test_a_link_out_of_the_folder_is_refused(night: Night, tmp_path: Path) -> No
     ("content", "said"),
     [
         ("{", "not readable JSON"),
+        ("[" * 100_000, "not readable JSON"),
+        ("[]", "the whole"),
+        ('{"files": [null]}', "files.0"),
         ('{"mode": "full"}', "mode"),
         ('{"extract_date": "2018-07-29"}', "extract_date 2018-07-29"),
         ('{"files": [{"feed": "patients", "path": "patients.csv", "rows": -1, "sha256": "00"}]}', "files.0.rows"),

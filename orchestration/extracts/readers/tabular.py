@@ -7,9 +7,8 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, time
 from functools import partial
-from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +17,7 @@ from python_calamine import load_workbook
 
 from orchestration.extracts.columns import text_column
 from orchestration.extracts.readers.base import MAX_COLUMNS, BrokenRow, Chunk, SourceTable, UnreadableFileError
+from orchestration.extracts.readers.workbook import survey
 
 _PARQUET_ROWS = 250_000
 _JSON_ROWS = 20_000
@@ -25,6 +25,8 @@ _BOMB_BYTES = 1 << 30
 _BOMB_RATIO = 500
 _EXACT_FLOAT = 2**53
 _EVERY = "*"
+_NO_DATE = " [no date]"
+_LINE_CHARACTERS = 16 << 20
 
 JsonRow = dict[str, str | None] | BrokenRow
 
@@ -36,6 +38,8 @@ def open_parquet(path: Path) -> SourceTable:
             schema, rows = opened.schema_arrow, opened.metadata.num_rows
     except (pa.ArrowException, OSError, ValueError):
         raise UnreadableFileError("it is not a Parquet file, or is cut short; have it delivered again") from None
+    if len(schema.names) > MAX_COLUMNS:
+        raise UnreadableFileError(f"it has {len(schema.names):,} columns, more than {MAX_COLUMNS:,}; that is no feed")
     nested = [field.name for field in schema if pa.types.is_nested(field.type)]
     if nested:
         raise UnreadableFileError(f"{len(nested)} of its columns are nested; flatten them at the source")
@@ -82,9 +86,24 @@ def _as_text(values: pa.Array) -> pa.DictionaryArray:
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind):
         texts = encoded.dictionary.cast(pa.string())
     else:
-        texts = pa.array([_text(value) for value in encoded.dictionary.to_pylist()], pa.string())
+        texts = _texts_of_typed(encoded.dictionary)
     again = texts.dictionary_encode()
     return pa.DictionaryArray.from_arrays(again.indices.take(encoded.indices.cast(pa.int32())), again.dictionary)
+
+
+def _texts_of_typed(values: pa.Array) -> pa.StringArray:
+    try:
+        return pa.array([_text(value) for value in values.to_pylist()], pa.string())
+    except (OverflowError, ValueError):
+        return pa.array([_text_beyond_python(value) for value in values], pa.string())
+
+
+def _text_beyond_python(value: pa.Scalar) -> str | None:
+    """A date that no calendar of ours has is kept as the number that it is stored as."""
+    try:
+        return _text(value.as_py())
+    except (OverflowError, ValueError):
+        return f"{value.value} ({value.type}){_NO_DATE}"
 
 
 def _text(value: Any) -> str | None:
@@ -138,11 +157,26 @@ def _json_lines(path: Path) -> Iterator[list[str]]:
     number = 0
     with path.open(encoding="utf-8-sig", newline="\n") as opened:
         try:
-            while lines := list(islice(opened, _JSON_ROWS)):
+            while lines := _next_lines(opened):
                 number += len(lines)
                 yield [line for line in lines if line.strip()]
         except UnicodeDecodeError:
             raise UnreadableFileError(f"it is not UTF-8 text (after line {number})") from None
+
+
+def _next_lines(opened: TextIO) -> list[str]:
+    """So many lines, and not many more characters, that they are soon read and fit into memory."""
+    lines: list[str] = []
+    characters = 0
+    while len(lines) < _JSON_ROWS and characters < _LINE_CHARACTERS:
+        line = opened.readline(_LINE_CHARACTERS)
+        if not line:
+            break
+        if len(line) == _LINE_CHARACTERS and not line.endswith("\n"):
+            raise UnreadableFileError(f"it has no line end within {_LINE_CHARACTERS >> 20} MB; that is no table")
+        lines.append(line)
+        characters += len(line)
+    return lines
 
 
 def _json_record(line: str) -> dict[str, Any] | BrokenRow:
@@ -267,10 +301,18 @@ def open_excel(path: Path, sheet: str | None = None, header_row: int = 1) -> Sou
     if start is None:
         raise UnreadableFileError("its sheet is empty and has no header")
     header = tuple((_text(cell) or "").strip() for cell in rows[start])
-    if len(header) > MAX_COLUMNS:
-        raise UnreadableFileError(f"its header has {len(header):,} columns, more than {MAX_COLUMNS:,}; that is no feed")
-    body = [texts for texts in ([_text(cell) or None for cell in row] for row in rows[start + 1 :]) if any(texts)]
-    return SourceTable(header, partial(_excel_chunks, header, body), lambda: len(body))
+    width = max(at for at, name in enumerate(header, 1) if name)
+    if width > MAX_COLUMNS:
+        raise UnreadableFileError(f"its header has {width:,} columns, more than {MAX_COLUMNS:,}; that is no feed")
+    texts = ([_text(cell) or None for cell in row] for row in rows[start + 1 :])
+    body = [_row_of_sheet(row, width) for row in texts if any(row)]
+    return SourceTable(header[:width], partial(_excel_chunks, header[:width], body), lambda: len(body))
+
+
+def _row_of_sheet(cells: list[str | None], width: int) -> list[str | None] | BrokenRow:
+    """The cells under the header; a row with something beyond its last name is broken, as it is in a CSV."""
+    reach = max(at for at, text in enumerate(cells, 1) if text)
+    return cells[:width] if reach <= width else BrokenRow(0, f"broken line: {reach} cells instead of {width}")
 
 
 def _refuse_bombs(path: Path) -> None:
@@ -286,23 +328,37 @@ def _refuse_bombs(path: Path) -> None:
 
 
 def _sheet_rows(path: Path, sheet: str | None) -> list[list[Any]]:
+    surveyed = survey(path, sheet)
     try:
         with load_workbook(str(path)) as workbook:
             names = workbook.sheet_names
             if sheet is not None and sheet not in names:
                 raise UnreadableFileError(f"it has no sheet {sheet!r}")
-            return workbook.get_sheet_by_name(sheet or names[0]).to_python(skip_empty_area=False)
+            rows = workbook.get_sheet_by_name(sheet or names[0]).to_python(skip_empty_area=False)
     except UnreadableFileError:
         raise
     except Exception:  # whatever a damaged workbook makes of its reader, the file is what is at fault
         raise UnreadableFileError("it is not a readable Excel workbook; have it delivered again") from None
+    for (row, column), text in surveyed.texts.items():
+        rows += [[] for _ in range(row + 1 - len(rows))]
+        rows[row] += [""] * (column + 1 - len(rows[row]))
+        if not _text(rows[row][column]):
+            rows[row][column] = text
+    return rows
 
 
 def _excel_chunks(
-    header: tuple[str, ...], body: Sequence[Sequence[str | None]], wanted: tuple[str, ...]
+    header: tuple[str, ...], body: Sequence[list[str | None] | BrokenRow], wanted: tuple[str, ...]
 ) -> Iterator[Callable[[], Chunk]]:
     def build() -> Chunk:
-        columns = {name: text_column([row[header.index(name)] for row in body]) for name in wanted}
-        return Chunk(columns, np.arange(1, len(body) + 1, dtype=np.int64), (), len(body))
+        broken = tuple(BrokenRow(at, row.reason) for at, row in enumerate(body, 1) if isinstance(row, BrokenRow))
+        rows = np.array([at for at, row in enumerate(body, 1) if not isinstance(row, BrokenRow)], np.int64)
+        whole = [row for row in body if not isinstance(row, BrokenRow)]
+        columns = {name: text_column([_cell(row, header.index(name)) for row in whole]) for name in wanted}
+        return Chunk(columns, rows, broken, len(body))
 
     yield build
+
+
+def _cell(row: Sequence[str | None], position: int) -> str | None:
+    return row[position] if position < len(row) else None
