@@ -41,7 +41,7 @@ def published_warehouse(upstream: list[dg.AssetKey]) -> dg.AssetsDefinition:
         with as_failure():
             manifest = json.loads(ensure_manifest().read_text(encoding="utf-8"))
             write_dbt_docs(
-                manifest, [refresh.home.lake_views, refresh.home.build_database], refresh.home.staged("dbt_docs")
+                manifest, [refresh.home.unpublished_database, refresh.home.build_database], refresh.home.staged("dbt_docs")
             )
             exporter = exporter_of(refresh.study)
             if exporter is None:  # patient by patient, interchange files would undo the suppression

@@ -91,7 +91,7 @@ class Settings:
         return {
             "CART_LAKE": str(self.home.lake),
             "CART_BUILD_DATABASE": str(self.home.build_database),
-            "CART_LAKE_VIEWS": str(self.home.lake_views),
+            "CART_UNPUBLISHED_DATABASE": str(self.home.unpublished_database),
             "CART_MEMORY_LIMIT": self.memory_limit,
             "DBT_EXCLUDE_RESOURCE_TYPES": "unit_test",
             "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",

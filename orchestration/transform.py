@@ -118,7 +118,7 @@ def warehouse_models() -> dg.AssetsDefinition:
             variables = dbt_variables(refresh.settings.study)
         os.environ.update(refresh.settings.dbt_environment())
         create_build(refresh.home.build_database)
-        refresh.home.lake_views.unlink(missing_ok=True)
+        refresh.home.unpublished_database.unlink(missing_ok=True)
         forget_stale_parse(refresh.home)
         dbt = NightlyDbt(
             project_dir=str(DBT_PROJECT_DIR), profiles_dir=str(DBT_PROJECT_DIR), dbt_executable=str(DBT_EXECUTABLE)
@@ -155,7 +155,7 @@ def _with_metadata(events: Iterator[Any], refresh: RefreshContext) -> Iterator[A
 
 
 def _described(home: WarehouseHome) -> dict[str, dict[str, Any]]:
-    databases = (database for database in (home.lake_views, home.build_database) if database.exists())
+    databases = (database for database in (home.unpublished_database, home.build_database) if database.exists())
     return {table: metadata for database in databases for table, metadata in describe_tables(database).items()}
 
 

@@ -396,21 +396,21 @@ class BuiltCohort:
             raise KeyError(f"the cohort has no patient {name!r}")
 
 
-def lake_views(database: Path) -> Path:
+def unpublished(database: Path) -> Path:
     """Return the file beside a build file in which dbt keeps its views over the lake."""
-    return database.with_name("lake_views.duckdb")
+    return database.with_name("unpublished.duckdb")
 
 
 def connect(database: Path) -> duckdb.DuckDBPyConnection:
-    """Open a build file for reading; the views over the lake are `lake_views.staging.<model>`."""
+    """Open a build file for reading; the views over the lake are `unpublished.staging.<model>`."""
     connection = duckdb.connect(str(database), read_only=True)
-    connection.execute(f"attach '{lake_views(database)}' as lake_views (read_only)")
+    connection.execute(f"attach '{unpublished(database)}' as unpublished (read_only)")
     return connection
 
 
 def copied_build(database: Path, folder: Path) -> Path:
     """Return a copy of a build file, with its views over the lake, that a test may change."""
-    shutil.copy(lake_views(database), folder)
+    shutil.copy(unpublished(database), folder)
     return Path(shutil.copy(database, folder))
 
 
@@ -482,7 +482,7 @@ def run_dbt(arguments: Sequence[str], study: Study, *, lake: Path, database: Pat
         *("--profiles-dir", str(DBT_PROJECT)),
         *("--vars", json.dumps({"study": study.as_dbt_variable()})),
     ]
-    paths = {"CART_LAKE": lake, "CART_BUILD_DATABASE": database, "CART_LAKE_VIEWS": lake_views(database)}
+    paths = {"CART_LAKE": lake, "CART_BUILD_DATABASE": database, "CART_UNPUBLISHED_DATABASE": unpublished(database)}
     with environment(**{name: str(path) for name, path in paths.items()}, DBT_TARGET_PATH=str(target)):
         if "parsed" not in _MANIFESTS:
             parsed = dbtRunner().invoke(["--quiet", "parse", *options[1:]])

@@ -54,9 +54,9 @@ class WarehouseHome:
         return self.build / DATABASE_NAME
 
     @property
-    def lake_views(self) -> Path:
-        """The running refresh's views over the lake (schema `staging`), apart because they are not published."""
-        return self.build / "lake_views.duckdb"
+    def unpublished_database(self) -> Path:
+        """What the published file must not hold: views over the lake (schema `staging`) and work tables of long feeds."""
+        return self.build / "unpublished.duckdb"
 
     @property
     def lake(self) -> Path:

@@ -31,9 +31,11 @@
     {{ prefix }}source_extract, {{ prefix }}source_file, {{ prefix }}source_row
 {%- endmacro %}
 
-{#- A number that stands for a file: aggregates over millions of groups carry it instead of the names. -#}
-{% macro file_key() -%}
-    hash(source_extract, source_file)
+{#- The evidence of a row of int_graded_labs that an aggregate kept by its numbers (joins: int_lab_files as `files`). -#}
+{% macro numbered_evidence(chosen) -%}
+    struct_pack(
+        feed := files.source_feed, extract := files.source_extract, file := files.source_file, "row" := {{ chosen }}.source_row
+    )
 {%- endmacro %}
 
 {#- True where the extracts hold any row of the feed: without it, "none recorded" means nothing. -#}

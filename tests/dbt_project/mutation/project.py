@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import duckdb
 
-from tests.cohort import Cohort, patient_key, run_dbt
+from tests.cohort import Cohort, patient_key, run_dbt, unpublished
 from tests.dbt_project.mutation.mutants import Mutant, moved
 from tests.dbt_project.patients.case import Case, Expectation
 
@@ -23,6 +23,7 @@ class Model:
     sql: str
     reads: frozenset[str]
     folder: str
+    database: str
 
 
 class CompiledProject:
@@ -49,14 +50,14 @@ class CompiledProject:
     def _in_memory(self) -> duckdb.DuckDBPyConnection:
         """The built tables in memory; a join turned round runs into the memory limit rather than being endured."""
         connection = duckdb.connect(config={"threads": 1, "memory_limit": "700MB", "temp_directory": ""})
-        connection.execute(f"attach '{self.database}' as built (read_only)")
+        connection.execute(f"attach '{self.database}' as warehouse (read_only)")
         connection.execute(f"attach '{unpublished(self.database)}' as unpublished (read_only)")
         for schema in sorted({name.split(".")[0] for name in self.order}):
             connection.execute(f"create schema if not exists {schema}")
         for name in self.order:
-            database = "unpublished" if name.startswith("staging.") else "built"
+            database = self.models[name].database
             connection.execute(f"create table {name} as select * from {database}.{name}")
-        connection.execute("detach built")
+        connection.execute("detach warehouse")
         connection.execute("detach unpublished")
         return connection
 
@@ -157,7 +158,7 @@ def _models(results: Any) -> Mapping[str, Model]:
             place(parent)
         sql = (getattr(node, "compiled_code", "") or "").replace('"warehouse".', "").replace('"unpublished".', "")
         reads = frozenset(names[parent] for parent in parents)
-        models[names[unique_id]] = Model(names[unique_id], sql, reads, "/".join(node.fqn[1:-1]))
+        models[names[unique_id]] = Model(names[unique_id], sql, reads, "/".join(node.fqn[1:-1]), str(node.database))
 
     for unique_id in nodes:
         place(unique_id)

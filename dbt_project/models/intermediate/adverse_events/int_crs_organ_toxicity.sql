@@ -1,24 +1,45 @@
 -- Organ toxicity during a CRS episode, from liver values: the worst CTCAE grade of transaminases and of bilirubin on its
 -- days, counted where worse than the worst of the baseline window. One row per patient with such a grade. Source: Lee 2014.
 
-with values_in_episode as (
+with people as (
     select
-        labs.patient_key,
+        time_zero.patient_number,
+        episodes.patient_key,
+        episodes.onset_on,
+        episodes.last_day_on,
+        coalesce(patients.sex, 'unknown') as sex
+    from {{ ref('int_crs_episodes') }} as episodes
+    inner join {{ ref('int_time_zero') }} as time_zero on episodes.patient_key = time_zero.patient_key
+    inner join {{ ref('stg_emr__patients') }} as patients on episodes.patient_key = patients.patient_key
+),
+
+worst_in_episode as (
+    select
+        people.patient_key,
         labs.analyte,
         max(bounds.grade) as grade,
-        arg_max({{ evidence_struct('labs.') }}, (labs.value, {{ source_order('labs.') }})) as evidence
+        max(struct_pack(value := labs.value, file_number := labs.file_number, source_row := labs.source_row)) as highest
     from {{ ref('int_graded_labs') }} as labs
-    inner join {{ ref('int_crs_episodes') }} as episodes on labs.patient_key = episodes.patient_key
-    inner join {{ ref('stg_emr__patients') }} as patients on labs.patient_key = patients.patient_key
+    inner join people on labs.patient_number = people.patient_number
     inner join {{ ref('int_lab_bounds') }} as bounds
         on
             labs.analyte = bounds.analyte
             and bounds.direction = 'above'
             and bounds.chosen
-            and coalesce(patients.sex, 'unknown') = bounds.sex
+            and people.sex = bounds.sex
             and {{ is_above('labs.value', 'labs.comparator', 'bounds.bound') }}
-    where labs.collected_on >= episodes.onset_on and labs.collected_on <= episodes.last_day_on
-    group by labs.patient_key, labs.analyte
+    where labs.collected_on >= people.onset_on and labs.collected_on <= people.last_day_on
+    group by people.patient_key, labs.analyte
+),
+
+values_in_episode as (
+    select
+        worst.patient_key,
+        worst.analyte,
+        worst.grade,
+        {{ numbered_evidence('worst.highest') }} as evidence
+    from worst_in_episode as worst
+    inner join {{ ref('int_lab_files') }} as files on worst.highest.file_number = files.file_number
 ),
 
 baseline as (

@@ -58,7 +58,7 @@ after_infusion as (
         files.source_file,
         graded.worst.source_row
     from graded
-    inner join {{ ref('int_lab_files') }} as files on graded.worst.file_key = files.file_key
+    inner join {{ ref('int_lab_files') }} as files on graded.worst.file_number = files.file_number
     where graded.period = 'after'
 )
 

@@ -2,34 +2,51 @@
 -- where the day has nothing but counts such as ">0.3", which show no neutropenia), with the days it speaks for: its own and the following up to three in all, unless the next count or the end of the period
 -- comes first. One row per patient and day with a count.
 
-with daily as (
+with people as (
     select
-        labs.patient_key,
+        time_zero.patient_number,
+        time_zero.patient_key,
+        transplants.hsct_date
+    from {{ ref('int_time_zero') }} as time_zero
+    left join {{ ref('int_allo_transplants') }} as transplants
+        on time_zero.patient_key = transplants.patient_key and transplants.first_after_infusion
+),
+
+daily as (
+    select
+        labs.patient_number,
         labs.study_day,
         case when labs.study_day <= {{ rule_constant('icaht_early_last_day') }} then 'early' else 'late' end as period,
         min(labs.value) filter (where not {{ is_open_above('labs.comparator') }}) as neutrophils,
-        arg_min(
-            {{ evidence_struct('labs.') }},
-            row({{ is_open_above('labs.comparator') }}, labs.value, {{ source_order('labs.') }})
-        ) as evidence
+        min(struct_pack(
+            open_order := {{ is_open_above('labs.comparator') }},
+            value := labs.value,
+            file_number := labs.file_number,
+            source_row := labs.source_row
+        )) as lowest
     from {{ ref('int_graded_labs') }} as labs
-    left join {{ ref('int_allo_transplants') }} as transplants
-        on labs.patient_key = transplants.patient_key and transplants.first_after_infusion
+    inner join people on labs.patient_number = people.patient_number
     where
         labs.analyte = 'neutrophils'
         and labs.study_day >= 0
         and labs.study_day <= {{ rule_constant('icaht_late_last_day') }}
-        and (transplants.hsct_date is null or labs.collected_on < transplants.hsct_date)
-    group by labs.patient_key, labs.study_day
+        and (people.hsct_date is null or labs.collected_on < people.hsct_date)
+    group by labs.patient_number, labs.study_day
 )
 
 select
-    *,
+    people.patient_key,
+    daily.study_day,
+    daily.period,
+    daily.neutrophils,
+    {{ numbered_evidence('daily.lowest') }} as evidence,
     least(
         coalesce(
-            lead(study_day) over (partition by patient_key, period order by study_day),
-            case period when 'early' then {{ rule_constant('icaht_early_last_day') }} else study_day end + 1
-        ) - study_day,
+            lead(daily.study_day) over (partition by daily.patient_number, daily.period order by daily.study_day),
+            case daily.period when 'early' then {{ rule_constant('icaht_early_last_day') }} else daily.study_day end + 1
+        ) - daily.study_day,
         {{ rule_constant('icaht_carry_days') }}
     ) as days_covered
 from daily
+inner join people on daily.patient_number = people.patient_number
+inner join {{ ref('int_lab_files') }} as files on daily.lowest.file_number = files.file_number

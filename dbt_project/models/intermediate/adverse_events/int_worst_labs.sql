@@ -2,8 +2,8 @@
 -- each CTCAE version. `before`: the baseline window up to the day of infusion; `after`: from study day 1 to the end of the
 -- toxicity window and before a first transplant. A bound that leaves it open (">0.3" for the lowest, "<900" for the
 -- highest) stands only where nothing else was measured (`open_order` not 0). Of equal values the one with "<" is the lower,
--- the one with ">" the higher, then the earlier. One scan of the long feed; the file of a value is carried as a number
--- (int_lab_files), since names in an aggregate of millions of groups cost gigabytes.
+-- the one with ">" the higher, then the earlier, then extract, file and row. Patients and files are carried as numbers, since
+-- keys and names in an aggregate of millions of groups cost gigabytes.
 -- One row per patient, analyte and period.
 
 with grade_4 as (
@@ -18,6 +18,17 @@ with grade_4 as (
     group by analyte, sex, direction
 ),
 
+people as (
+    select
+        time_zero.patient_number,
+        coalesce(patients.sex, 'unknown') as sex,
+        transplants.hsct_date
+    from {{ ref('int_time_zero') }} as time_zero
+    inner join {{ ref('stg_emr__patients') }} as patients on time_zero.patient_key = patients.patient_key
+    left join {{ ref('int_allo_transplants') }} as transplants
+        on time_zero.patient_key = transplants.patient_key and transplants.first_after_infusion
+),
+
 in_period as (
     select
         labs.*,
@@ -30,37 +41,49 @@ in_period as (
         end as at_grade_4_v{{ version }}{{ "," if not loop.last }}
         {%- endfor %}
     from {{ ref('int_graded_labs') }} as labs
-    inner join {{ ref('stg_emr__patients') }} as patients on labs.patient_key = patients.patient_key
-    left join grade_4 on labs.analyte = grade_4.analyte and coalesce(patients.sex, 'unknown') = grade_4.sex
-    left join {{ ref('int_allo_transplants') }} as transplants
-        on labs.patient_key = transplants.patient_key and transplants.first_after_infusion
+    inner join people on labs.patient_number = people.patient_number
+    left join grade_4 on labs.analyte = grade_4.analyte and people.sex = grade_4.sex
     where
         labs.study_day >= -{{ study('baseline_window_days') }}
         and labs.study_day <= {{ study('hematologic_toxicity_window_days') }}
-        and (transplants.hsct_date is null or labs.collected_on < transplants.hsct_date)
+        and (people.hsct_date is null or labs.collected_on < people.hsct_date)
+),
+
+worst as (
+    select
+        patient_number,
+        analyte,
+        period,
+        min(struct_pack(
+            open_order := cast({{ is_open_above('comparator') }} as tinyint),
+            value := value,
+            comparator_order := comparator is distinct from '<',
+            day_order := study_day,
+            file_number := file_number,
+            source_row := source_row
+        )) as lowest,
+        max(struct_pack(
+            open_order := -cast({{ is_open_below('comparator') }} as tinyint),
+            value := value,
+            comparator_order := comparator is not distinct from '>',
+            day_order := -study_day,
+            file_number := file_number,
+            source_row := source_row
+        )) as highest,
+        -- a list only where there are such days: count(distinct) would keep every group twice over
+        coalesce(len(list_distinct(list(study_day) filter (where at_grade_4_v5))), 0) as days_at_grade_4_v5,
+        coalesce(len(list_distinct(list(study_day) filter (where at_grade_4_v6))), 0) as days_at_grade_4_v6
+    from in_period
+    group by patient_number, analyte, period
 )
 
 select
-    patient_key,
-    analyte,
-    period,
-    min(struct_pack(
-        open_order := cast({{ is_open_above('comparator') }} as tinyint),
-        value := value,
-        comparator_order := comparator is distinct from '<',
-        day_order := study_day,
-        file_key := {{ file_key() }},
-        source_row := source_row
-    )) as lowest,
-    max(struct_pack(
-        open_order := -cast({{ is_open_below('comparator') }} as tinyint),
-        value := value,
-        comparator_order := comparator is not distinct from '>',
-        day_order := -study_day,
-        file_key := {{ file_key() }},
-        source_row := source_row
-    )) as highest,
-    count(distinct study_day) filter (where at_grade_4_v5) as days_at_grade_4_v5,
-    count(distinct study_day) filter (where at_grade_4_v6) as days_at_grade_4_v6
-from in_period
-group by patient_key, analyte, period
+    time_zero.patient_key,
+    worst.analyte,
+    worst.period,
+    worst.lowest,
+    worst.highest,
+    worst.days_at_grade_4_v5,
+    worst.days_at_grade_4_v6
+from worst
+inner join {{ ref('int_time_zero') }} as time_zero on worst.patient_number = time_zero.patient_number

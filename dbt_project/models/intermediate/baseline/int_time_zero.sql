@@ -1,6 +1,7 @@
 -- Time zero of the study: the first CAR-T infusion, course 1 and fraction 1.
 -- A course or fraction that the source left out counts as 1. Of several such rows the earliest counts, then the one
 -- whose time is known, then extract, file and row.
+-- `patient_number` stands for the key where millions of rows are joined or grouped: 4 bytes instead of 64.
 -- One row per patient with a dated first infusion.
 with first_infusions as (
     select
@@ -18,6 +19,7 @@ with first_infusions as (
 
 select
     patient_key,
+    cast(row_number() over (order by patient_key) as integer) as patient_number,
     cast(infused_at as date) as infusion_date,
     infused_at,
     infused_at_has_time,
