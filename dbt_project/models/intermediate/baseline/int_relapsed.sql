@@ -16,6 +16,26 @@ remissions as (
     group by patient_key, infusion_date
 ),
 
+leukemia as (
+    select
+        patient_key, 'marrow blasts after remission' as sign, sampled_on as seen_on,
+        source_feed, source_extract, source_file, source_row
+    from {{ ref('stg_emr__marrow_assessments') }}
+    where blast_percent > {{ rule_constant('relapse_marrow_blasts_above_percent') }}
+    union all
+    select
+        patient_key, 'circulating blasts after remission', collected_on,
+        source_feed, source_extract, source_file, source_row
+    from {{ ref('int_circulating_blasts') }}
+    where blasts_present
+    union all
+    select
+        patient_key, 'extramedullary disease after remission', assessed_on,
+        source_feed, source_extract, source_file, source_row
+    from {{ ref('stg_emr__extramedullary_assessments') }}
+    where finding = 'present'
+),
+
 signs as (
     select
         patient_key, 'line with outcome relapse' as sign, ended_on as seen_on,
@@ -23,35 +43,12 @@ signs as (
     from lines
     where outcome = 'relapse'
     union all
-    select
-        marrow.patient_key, 'marrow blasts after remission', marrow.sampled_on,
-        marrow.source_feed, marrow.source_extract, marrow.source_file, marrow.source_row
-    from {{ ref('stg_emr__marrow_assessments') }} as marrow
+    select leukemia.*
+    from leukemia
     inner join remissions
-        on marrow.patient_key = remissions.patient_key
-        and marrow.sampled_on >= remissions.remission_on
-        and marrow.sampled_on < remissions.infusion_date
-    where marrow.blast_percent > {{ rule_constant('relapse_marrow_blasts_above_percent') }}
-    union all
-    select
-        blood.patient_key, 'circulating blasts after remission', blood.collected_on,
-        blood.source_feed, blood.source_extract, blood.source_file, blood.source_row
-    from {{ ref('int_circulating_blasts') }} as blood
-    inner join remissions
-        on blood.patient_key = remissions.patient_key
-        and blood.collected_on >= remissions.remission_on
-        and blood.collected_on < remissions.infusion_date
-    where blood.blasts_present
-    union all
-    select
-        findings.patient_key, 'extramedullary disease after remission', findings.assessed_on,
-        findings.source_feed, findings.source_extract, findings.source_file, findings.source_row
-    from {{ ref('stg_emr__extramedullary_assessments') }} as findings
-    inner join remissions
-        on findings.patient_key = remissions.patient_key
-        and findings.assessed_on >= remissions.remission_on
-        and findings.assessed_on < remissions.infusion_date
-    where findings.finding = 'present'
+        on leukemia.patient_key = remissions.patient_key
+        and leukemia.seen_on >= remissions.remission_on
+        and leukemia.seen_on < remissions.infusion_date
 ),
 
 -- A long history repeats the same sign; its first row of each kind is evidence enough.
