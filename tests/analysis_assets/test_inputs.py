@@ -342,3 +342,13 @@ def test_moments_of_values_that_occur_several_times(inputs: StudyInputs, marts: 
     assert summary.sd == pytest.approx((12 / 5) ** 0.5, rel=1e-12)
     assert summary.skewness == pytest.approx(2 / 2**1.5 * 30**0.5 / 4, rel=1e-12)
     assert summary.excess_kurtosis == pytest.approx(6 / 4 - 3, rel=1e-12)
+
+
+def test_marts_without_patients_are_read_to_their_end() -> None:
+    inputs = StudyInputs(Marts().connection, Study())
+    assert inputs.level_counts(["age"]) == {"age": LevelCounts(0, 0, 0)}
+    assert inputs.adverse_event_counts() == []
+    assert inputs.numeric_summaries({"wbc": 1.0})["wbc"].median is None
+    for ask in (lambda: inputs.binary("CR"), lambda: inputs.counting_process("OS", "bridged_to_hsct")):
+        with pytest.raises(NotComputableError):
+            ask()
