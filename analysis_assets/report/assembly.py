@@ -302,12 +302,12 @@ class _Report:
         context = self.context
         if not all(context.has("quality", table) for table in ("extracts", "rejected_rows", "rejected_values")):
             return Section("quarantine", "Quarantine")
-        nights = quarantine.rejected_by_night(context)
+        trends = quarantine.trends(context)
         blocks = [
             *self._table(quarantine.files(context), always=True),
             *self._table(quarantine.reasons(context)),
-            *([page.trend_html(quarantine.trends(context))] if nights.rows and not context.guard.active else []),
-            *self._table(nights),
+            *([page.trend_html(trends)] if trends else []),
+            *self._table(quarantine.rejected_by_night(context)),
         ]
         lead = (
             "For the people at the source: what could not be used, why, and in which row of which file. The CSV files "

@@ -180,11 +180,18 @@ def rejected_by_night(context: ReportContext) -> DisplayTable:
 
 
 def trends(context: ReportContext) -> list[Trend]:
-    """The share of rejected rows over all nights: of all feeds together, then of each feed that ever had any."""
+    """The share of rejected rows over all nights: of all feeds together, then of each feed that ever had any.
+
+    None where none ever had, and none while small counts are hidden.
+    """
+    if context.guard.active:
+        return []
     found = context.rows(queries.REJECTED_BY_NIGHT)
     feeds = dict.fromkeys(str(record["feed"]) for record in found if int(record["n_rejected"]))
+    if not feeds:
+        return []
     parts = [("All feeds", found)] + [(feed, [r for r in found if r["feed"] == feed]) for feed in feeds]
-    return [_trend(label, records) for label, records in parts if records]
+    return [_trend(label, records) for label, records in parts]
 
 
 def _trend(label: str, found: Iterable[Record]) -> Trend:
