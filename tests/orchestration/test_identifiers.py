@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import duckdb
@@ -23,6 +24,8 @@ PLANTED = {
 }
 SECOND_PATIENT = "HOSPZQ7732"
 SECOND_NAME = "Wolfquist Ampersand"
+# An id that is nothing but a number, as a laboratory value is.
+NUMBERED_PATIENT = "90807061"
 
 
 def write(folder: Path, feed: str, header: list[str], rows: list[list[str]], tail: str = "") -> None:
@@ -31,6 +34,30 @@ def write(folder: Path, feed: str, header: list[str], rows: list[list[str]], tai
         writer.writerow(header)
         writer.writerows(rows)
         file.write(tail)
+
+
+def write_delta(extract: Path) -> None:
+    """A later delta without a patients file: what it says of the patients is known from the extract before."""
+    extract.mkdir()
+    patient, name, national, phone, address = PLANTED.values()
+    write(
+        extract,
+        "procedures",
+        ["patient_id", "procedure", "performed_on", "detail"],
+        [
+            [SECOND_PATIENT, "allo_hsct", "2018-07-30", f"donor of {name.upper()} of {address}"],
+            [SECOND_PATIENT, "auto_hsct", "2018-07-30", f"{patient}, {phone}, {national} and {NUMBERED_PATIENT}"],
+            ["", "auto_hsct", "2018-07-30", f"{patient}, {phone}, {national} and {NUMBERED_PATIENT}"],
+        ],
+    )
+    write(
+        extract,
+        "marrow_assessments",
+        ["patient_id", "sampled_on", "blast_percent", "method"],
+        [["", "2018-07-30", NUMBERED_PATIENT, SECOND_NAME], ["x", "2018-07-30", NUMBERED_PATIENT, name]],
+    )
+    manifest = {"source_system": "", "extract_date": extract.name, "mode": "delta", "files": []}
+    (extract / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +74,7 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Night:
         [
             [patient, "F", "1990-01-01", name, national, phone, address, name],
             [SECOND_PATIENT, "M", "1985-05-05", SECOND_NAME, "", "", "", ""],
+            [NUMBERED_PATIENT, "M", "1985-05-05", "", "", "", "", ""],
             ["", "M", "1985-05-05", SECOND_NAME, national, phone, address, ""],
             [patient + "X", name, phone, "", "", "", "", ""],
         ],
@@ -88,6 +116,9 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Night:
             [patient, "2018-01-20", f"{name} 3", "morphology"],
             [patient, national, "2", address],
             ["", name, phone, patient],
+            ["", "2018-01-20", NUMBERED_PATIENT, "morphology"],
+            [patient, "", f"{NUMBERED_PATIENT}.0", NUMBERED_PATIENT],
+            ["3.5", "2018-01-20", NUMBERED_PATIENT, "morphology"],
         ],
     )
     write(
@@ -121,12 +152,13 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Night:
         ["patient_id", "diagnosed_on", "code_system", "code", "description", "immunophenotype", "method"],
         [[patient, "2017-01-01", "ICD-10", "C91.0", f"ALL in {name}", "CD19+", "flow"]],
     )
+    write_delta(base / "extracts" / "2018-08-01")
     study = base / "study.yml"
     study.write_text("study: {name: planted, data_cutoff: null}\n", encoding="utf-8")
     return run_refresh(base / "home", base / "extracts", CART_STUDY=str(study))
 
 
-FORBIDDEN = [*PLANTED.values(), SECOND_PATIENT, SECOND_NAME, "UNKNOWNZQ9"]
+FORBIDDEN = [*PLANTED.values(), PLANTED["name"].upper(), SECOND_PATIENT, SECOND_NAME, NUMBERED_PATIENT, "UNKNOWNZQ9"]
 
 
 def test_the_night_succeeds(night: Night) -> None:

@@ -1,0 +1,67 @@
+"""What is said of a failed run: on the terminal all of it, outward only the house's own words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NoReturn
+
+import dagster as dg
+import pytest
+
+from orchestration.errors import USER_ERRORS
+from orchestration.failures import why_failed
+from orchestration.settings import SettingsError
+
+
+def events_of(body: Callable[[], object]) -> list[dg.DagsterEvent]:
+    @dg.op
+    def step() -> None:
+        body()
+
+    @dg.job
+    def night() -> None:
+        step()
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        return night.execute_in_process(instance=instance, raise_on_error=False).all_events
+
+
+def quoting() -> NoReturn:
+    raise ValueError("could not convert 'Jane Roe' to DATE")
+
+
+def refusing() -> NoReturn:
+    raise dg.Failure(description="extract 2018-07-30 refused: patients.csv has 38 rows")
+
+
+def mistaken() -> NoReturn:
+    raise SettingsError("CART_TIMEZONE is none")
+
+
+@pytest.mark.parametrize(
+    ("body", "outward", "said"),
+    [
+        (quoting, False, "Step step failed: ValueError: could not convert 'Jane Roe' to DATE"),
+        (quoting, True, "Step step failed with ValueError; its page in the Dagster UI says why."),
+        (refusing, True, "extract 2018-07-30 refused: patients.csv has 38 rows"),
+        (mistaken, True, "CART_TIMEZONE is none"),
+    ],
+)
+def test_why_a_run_failed(body: Callable[[], object], outward: bool, said: str) -> None:
+    assert SettingsError in USER_ERRORS
+    assert why_failed(events_of(body), outward=outward) == said
+
+
+def test_blocking_checks_are_named() -> None:
+    @dg.asset
+    def patients() -> None: ...
+
+    @dg.asset_check(asset=patients, blocking=True)
+    def enough() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=False)
+
+    job = dg.Definitions(assets=[patients], asset_checks=[enough]).resolve_implicit_global_asset_job_def()
+    with dg.DagsterInstance.ephemeral() as instance:
+        events = job.execute_in_process(instance=instance, raise_on_error=False).all_events
+    expected = "Checks of error severity failed, so nothing was published:\n  patients: enough"
+    assert why_failed(events, outward=True) == expected
