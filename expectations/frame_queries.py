@@ -210,7 +210,7 @@ def _lay_histories(connection: duckdb.DuckDBPyConnection, histories: Sequence[Ma
 def _view_of_files(connection: duckdb.DuckDBPyConnection, name: str, paths: Sequence[Path]) -> None:
     files = ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths)
     try:
-        connection.execute(f"create view {name} as select * from read_parquet([{files}], union_by_name = true)")  # noqa: S608
+        connection.execute(f"create view {name} as select * from read_parquet([{files}])")  # noqa: S608
     except duckdb.Error as error:
         raise ExpectationsError(
             f"The lake is damaged: a file of {name} can't be read ({str(error).splitlines()[0]}). "
