@@ -86,7 +86,7 @@ def build_tables(connection: duckdb.DuckDBPyConnection, study: Study) -> Iterato
         connection: to a warehouse with marts; temporary tables are made on it.
         study: the study file.
     """
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     from analysis_assets.inputs import StudyInputs
     from analysis_assets.shared_samples import shared_samples
