@@ -23,12 +23,14 @@ from orchestration.extracts.delivery import (
     Delivery,
     ExtractFolder,
     SourceFile,
+    discover_extracts,
     file_sha256,
     open_source,
     read_delivery,
     refused_file,
 )
 from orchestration.extracts.duplicates import repeated_keys
+from orchestration.extracts.errors import ExtractError
 from orchestration.extracts.feeds import Verb
 from orchestration.extracts.fingerprints import Fingerprints, read_fingerprints, remember
 from orchestration.extracts.identifiers import KnownIdentifiers, may_be_an_id, telling_ids
@@ -146,8 +148,6 @@ def ingest_feed(
         else _ingest(replace(load, known=known), lake, current)
         for load in loads
     ]
-    if feed == "patients":
-        remember(lake, pseudonymiser.sealing_key, known.keys(), known.traits)
     return FeedIngestion(feed, extract.name, delivery.mode, tuple(done))
 
 
@@ -156,7 +156,7 @@ def known_identifiers(
 ) -> KnownIdentifiers:
     """The identifiers that the extract's patients files hold; without any, the patient ids of all its other files.
 
-    A delta names only some patients or none: what earlier patients files said is known, too. Read once per delivery and
+    A delta names only some patients or none: what other patients files said is known, too. Read once per delivery and
     pseudonymiser.
     """
     every_source = tuple(source for sources in delivery.files.values() for source in sources)
@@ -164,10 +164,34 @@ def known_identifiers(
     fingerprint = "\n".join(f"{each.path}:{file_sha256(each.path)}" for each in sources)
 
     def read() -> KnownIdentifiers:
-        earlier = read_fingerprints(lake, pseudonymiser.sealing_key) if delivery.mode == "delta" else None
-        return _read_identifiers(delivery, sources, profile, earlier)
+        earlier = None
+        if delivery.mode == "delta":
+            _remember_neighbours(delivery.extract, profile, pseudonymiser, lake)
+            earlier = read_fingerprints(lake, pseudonymiser.sealing_key)
+        known = _read_identifiers(delivery, sources, profile, earlier)
+        if "patients" in delivery.files and pseudonymiser.first_time(f"{lake.root}\n{fingerprint}"):
+            remember(lake, pseudonymiser.sealing_key, known.keys(), known.traits)
+        return known
 
     return pseudonymiser.remembered(f"{lake.root}\n{profile.sha256}\n{fingerprint}", read)
+
+
+def _remember_neighbours(
+    extract: ExtractFolder, profile: SourceProfile, pseudonymiser: Pseudonymiser, lake: Lake
+) -> None:
+    """Remembers whom the extracts beside this one name that aren't in the lake yet: feeds come in any order."""
+    for neighbour in discover_extracts(extract.path.parent):
+        if neighbour.name == extract.name or lake.ledger_rows(neighbour.name, "patients"):
+            continue
+        if not pseudonymiser.first_time(f"{lake.root}\n{neighbour.name}"):
+            continue
+        try:
+            delivery = read_delivery(neighbour, profile)
+            sources = delivery.files.get("patients", ())
+            known = _read_identifiers(delivery, sources, profile, None)
+        except ExtractError:  # it is refused with its own message when it is its turn
+            continue
+        remember(lake, pseudonymiser.sealing_key, known.keys(), known.traits)
 
 
 def _read_identifiers(

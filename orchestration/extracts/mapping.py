@@ -210,7 +210,8 @@ def table_mapping(
         columns=present,
         wanted=tuple(name for name in dict.fromkeys(needed) if lenient or name in header),
         absent=_absent(table, contract, present),
-        unused=tuple(name for name in header if name not in needed),
+        # Of nested records no reader knows all names, and no table needs more than a few of them.
+        unused=() if lenient else tuple(name for name in header if name not in needed),
         found=found or {name: {} for name in table.lookups},
         lenient=lenient,
     )

@@ -44,6 +44,7 @@ class Pseudonymiser:
             raise KeyRefused(f"the pseudonym key has {len(key)} bytes, at least {_MIN_KEY_BYTES} are needed")
         self._key = bytes(key)
         self._patients: dict[str, str] = {}
+        self._done: set[str] = set()
         self._identifiers: tuple[str, KnownIdentifiers] | None = None
 
     def __repr__(self) -> str:
@@ -79,6 +80,12 @@ class Pseudonymiser:
         if self._identifiers is None or self._identifiers[0] != fingerprint:
             self._identifiers = (fingerprint, read())
         return self._identifiers[1]
+
+    def first_time(self, what: str) -> bool:
+        """True when nobody has asked this of this instance before: work that one run needs to do once."""
+        new = what not in self._done
+        self._done.add(what)
+        return new
 
     def derive(self, purpose: str) -> int:
         """A number in [0, 2**64) that only this key gives for `purpose`."""

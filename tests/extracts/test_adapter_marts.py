@@ -93,6 +93,11 @@ def _marts(folder: Path, profile: str, extract: Extract) -> Marts:
     run_dbt(command, STUDY, lake=night.lake.root, database=database)
     keys = _row_keys(night)
     with duckdb.connect(str(database), read_only=True) as connection:
+        files = connection.execute(
+            "select count(*), count(distinct (feed, extract, file, sha256)), sum(accepted) from quality.extracts"
+        ).fetchone()
+        # One row per file, also where several tables of the profile read it into one feed.
+        assert files == (files[0], files[0], len(keys))
         tables = connection.execute(
             "select table_name from duckdb_tables() "
             "where database_name = current_database() and schema_name = 'marts' order by all"

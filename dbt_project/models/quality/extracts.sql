@@ -1,11 +1,11 @@
 -- Every extract file that the lake has taken in: how many rows it held, how many were accepted and how many rejected.
 -- A row that ingestion accepted but whose patient nobody knows is rejected here, so the two still add up to the rows.
--- One row per feed, extract, file and content (SHA-256).
+-- One row per feed, extract, file and content (SHA-256); a file that fills a feed by several tables of its profile is one.
 -- Orphans are looked for in the files that this night reads; older files keep what ingestion counted.
 {%- set plan = lake_plan() %}
 {%- set ledger = lake_parquet(plan['ledger']) %}
 
-with ledger as (
+with loads as (
     {% if ledger -%}
     select
         feed, cast(extract as date) as extract, file, mode, source_system, rows, accepted, rejected,
@@ -19,6 +19,15 @@ with ledger as (
         '' as profile, '' as profile_sha256, '' as key_id, '' as lake_file
     where false
     {%- endif %}
+),
+
+ledger as (
+    select
+        feed, extract, file, sha256, min(mode) as mode, min(source_system) as source_system,
+        sum(rows) as rows, sum(accepted) as accepted, sum(rejected) as rejected, max(loaded_at) as loaded_at,
+        min(profile) as profile, min(profile_sha256) as profile_sha256, min(key_id) as key_id, min(lake_file) as lake_file
+    from loads
+    group by feed, extract, file, sha256
 ),
 
 orphans as (
