@@ -94,10 +94,11 @@ def _marts(folder: Path, profile: str, extract: Extract) -> Marts:
     keys = _row_keys(night)
     with duckdb.connect(str(database), read_only=True) as connection:
         files = connection.execute(
-            "select count(*), count(distinct (feed, extract, file, sha256)), sum(accepted) from quality.extracts"
+            "select count(*), count(distinct (feed, extract, file, sha256)), sum(rows) from quality.extracts"
         ).fetchone()
         # One row per file, also where several tables of the profile read it into one feed.
-        assert files == (files[0], files[0], len(keys))
+        ingested = sum(row.rows for row in night.lake.ledger())
+        assert files == (len({(row.feed, row.file) for row in night.lake.ledger()}), files[0], ingested)
         tables = connection.execute(
             "select table_name from duckdb_tables() "
             "where database_name = current_database() and schema_name = 'marts' order by all"
