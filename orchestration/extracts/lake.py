@@ -12,7 +12,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -195,7 +195,7 @@ class Lake:
         entries = list(self._ledger_entries(sorted(self.root.glob("ledger/*/*.parquet"))))
         if key_id is None and entries:
             key_id = max((row.loaded_at, row.key_id) for _, row in entries)[1]
-        return _current_deliveries([(path, row) for path, row in entries if row.key_id == key_id])
+        return _named_systems(_current_deliveries([(path, row) for path, row in entries if row.key_id == key_id]))
 
     def write_plan(self, key_id: str | None = None) -> Plan:
         """Writes plan.json for the night's staging and returns it."""
@@ -280,6 +280,18 @@ def _current_deliveries(entries: Sequence[tuple[Path, LedgerRow]]) -> list[tuple
         if group not in newest or (row.loaded_at, row.load_id) > (newest[group].loaded_at, newest[group].load_id):
             newest[group] = row
     return [(path, row) for path, row in entries if row.load_id in json.loads(newest[(row.extract, row.feed)].delivery)]
+
+
+def _named_systems(entries: Sequence[tuple[Path, LedgerRow]]) -> list[tuple[Path, LedgerRow]]:
+    """Give deliveries without a source system (no manifest, none in the profile) to the only system that is named.
+
+    Otherwise a snapshot whose manifest was forgotten once would be added to the last one instead of replacing it.
+    """
+    names = {row.source_system for _, row in entries} - {""}
+    if len(names) != 1:
+        return list(entries)
+    (only,) = names
+    return [(path, row if row.source_system else replace(row, source_system=only)) for path, row in entries]
 
 
 def _feed_plan(rows: Sequence[LedgerRow]) -> FeedPlan:

@@ -164,6 +164,26 @@ def test_two_source_systems_keep_their_own_snapshots(night: Night) -> None:
     assert len(night.lake.write_plan().feeds["marrow_assessments"].files) == 2
 
 
+@pytest.mark.parametrize("named", [["2018-07-01"], ["2018-07-02"]])
+def test_a_snapshot_without_manifest_replaces_that_of_the_only_named_system(night: Night, named: list[str]) -> None:
+    for day in ("2018-07-01", "2018-07-02"):
+        night.deliver(day, marrow_assessments__csv=MARROW + "HOSP-0001,2018-01-01,90,\n")
+        if day in named:
+            night.manifest(day, {})
+        night.ingest("marrow_assessments", day)
+    (file,) = night.lake.write_plan().feeds["marrow_assessments"].files
+    assert file.split("/")[2] == "2018-07-02"
+
+
+def test_a_snapshot_without_manifest_replaces_nothing_where_two_systems_are_named(night: Night) -> None:
+    for day, system in (("2018-07-01", "his"), ("2018-07-02", "lis"), ("2018-07-03", None)):
+        night.deliver(day, marrow_assessments__csv=MARROW + "HOSP-0001,2018-01-01,90,\n")
+        if system:
+            night.manifest(day, {}, source_system=system)
+        night.ingest("marrow_assessments", day)
+    assert len(night.lake.write_plan().feeds["marrow_assessments"].files) == 3
+
+
 def test_files_of_no_feed_are_reported(night: Night) -> None:
     night.deliver(lab_result__csv="patient_id\n", readme__txt="hello")
     assert night.check().unknown == ("lab_result.csv", "readme.txt")
