@@ -20,18 +20,41 @@ with findings as (
     where findings.kind is not null
         and findings.result is not null
         and coalesce({{ earliest_day('findings.sampled_on') }} <= time_zero.infusion_date, true)
+),
+
+-- names of the positive ones alone: a distinct, ordered text for every patient tested takes ten times as long
+names as (
+    select
+        patient_key,
+        string_agg(distinct gene, '; ' order by gene) filter (where kind = 'fusion') as fusion_gene,
+        string_agg(distinct gene, '; ' order by gene) filter (where covariate = 'other_mutation') as other_mutations
+    from findings
+    where is_positive
+    group by patient_key
+),
+
+tested as (
+    select
+        patient_key,
+        bool_or(is_positive) filter (where covariate = 'bcr_abl1') as bcr_abl1,
+        bool_or(is_positive) filter (where covariate = 'other_fusion_gene') as other_fusion_gene,
+        bool_or(is_positive) filter (where covariate = 'sh2b3') as sh2b3,
+        bool_or(is_positive) filter (where covariate = 'pax5') as pax5,
+        bool_or(is_positive) filter (where covariate = 'other_mutation') as other_mutation,
+        list_sort(list(evidence)) as evidence
+    from findings
+    group by patient_key
 )
 
 select
-    patient_key,
-    string_agg(distinct gene, '; ' order by gene) filter (where kind = 'fusion' and is_positive) as fusion_gene,
-    bool_or(is_positive) filter (where covariate = 'bcr_abl1') as bcr_abl1,
-    bool_or(is_positive) filter (where covariate = 'other_fusion_gene') as other_fusion_gene,
-    bool_or(is_positive) filter (where covariate = 'sh2b3') as sh2b3,
-    bool_or(is_positive) filter (where covariate = 'pax5') as pax5,
-    bool_or(is_positive) filter (where covariate = 'other_mutation') as other_mutation,
-    string_agg(distinct gene, '; ' order by gene)
-        filter (where covariate = 'other_mutation' and is_positive) as other_mutations,
-    list_sort(list(evidence)) as evidence
-from findings
-group by patient_key
+    tested.patient_key,
+    names.fusion_gene,
+    tested.bcr_abl1,
+    tested.other_fusion_gene,
+    tested.sh2b3,
+    tested.pax5,
+    tested.other_mutation,
+    names.other_mutations,
+    tested.evidence
+from tested
+left join names on tested.patient_key = names.patient_key

@@ -2,6 +2,8 @@
 -- counts as MRD negative, else positive where any is. Of two equally near days, the worse.
 -- One row per patient and assessment day that has one. Source: study contract.
 
+-- Evidence joins the chosen day: carried through the choice it would cost many times the memory.
+
 with days as (
     select
         patient_key,
@@ -9,26 +11,34 @@ with days as (
         case
             when bool_or(counts_as_negative) then 'negative'
             when bool_or(status = 'positive') then 'positive'
-        end as mrd_status,
-        list_sort(list({{ evidence_struct() }})) as evidence
+        end as mrd_status
     from {{ ref('int_mrd_findings') }}
     group by patient_key, sampled_on
+),
+
+nearest as (
+    select
+        assessments.patient_key,
+        assessments.assessed_on,
+        min(struct_pack(
+            days_off := abs({{ days_between('days.sampled_on', 'assessments.assessed_on') }}),
+            negative_order := days.mrd_status = 'negative',
+            sampled_on := days.sampled_on
+        )) as chosen
+    from {{ ref('int_response_assessment_dates') }} as assessments
+    inner join days on assessments.patient_key = days.patient_key
+    where
+        days.mrd_status is not null
+        and abs({{ days_between('days.sampled_on', 'assessments.assessed_on') }}) <= {{ rule_constant('near_days') }}
+    group by assessments.patient_key, assessments.assessed_on
 )
 
 select
-    assessments.patient_key,
-    assessments.assessed_on,
-    days.mrd_status,
-    days.evidence
-from {{ ref('int_response_assessment_dates') }} as assessments
-inner join days on assessments.patient_key = days.patient_key
-where
-    days.mrd_status is not null
-    and abs({{ days_between('days.sampled_on', 'assessments.assessed_on') }}) <= {{ rule_constant('near_days') }}
-qualify row_number() over (
-    partition by assessments.patient_key, assessments.assessed_on
-    order by
-        abs({{ days_between('days.sampled_on', 'assessments.assessed_on') }}),
-        days.mrd_status desc,
-        days.sampled_on
-) = 1
+    nearest.patient_key,
+    nearest.assessed_on,
+    case when any_value(nearest.chosen.negative_order) then 'negative' else 'positive' end as mrd_status,
+    list_sort(list({{ evidence_struct('findings.') }})) as evidence
+from nearest
+inner join {{ ref('int_mrd_findings') }} as findings
+    on nearest.patient_key = findings.patient_key and nearest.chosen.sampled_on = findings.sampled_on
+group by nearest.patient_key, nearest.assessed_on
