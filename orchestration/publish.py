@@ -40,9 +40,8 @@ def published_warehouse(upstream: list[dg.AssetKey]) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult[None]:
         with as_failure():
             manifest = json.loads(ensure_manifest().read_text(encoding="utf-8"))
-            write_dbt_docs(
-                manifest, [refresh.home.unpublished_database, refresh.home.build_database], refresh.home.staged("dbt_docs")
-            )
+            databases = [refresh.home.unpublished_database, refresh.home.build_database]
+            write_dbt_docs(manifest, databases, refresh.home.staged("dbt_docs"))
             exporter = exporter_of(refresh.study)
             if exporter is None:  # patient by patient, interchange files would undo the suppression
                 _write_interchange(refresh)

@@ -55,7 +55,7 @@ class WarehouseHome:
 
     @property
     def unpublished_database(self) -> Path:
-        """What the published file must not hold: views over the lake (schema `staging`) and work tables of long feeds."""
+        """What the published file must not hold: views over the lake (`staging`) and work tables of long feeds."""
         return self.build / "unpublished.duckdb"
 
     @property
