@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from functools import partial
 
 import dagster as dg
-import pyarrow as pa
 
 from orchestration.extracts import FEEDS, Feed, FeedIngestion, ingest_feed
 from orchestration.operations import check_lake, retry_passing
@@ -136,6 +135,5 @@ def lake_plan(refresh: dg.ResourceParam[RefreshContext]) -> dg.MaterializeResult
     with as_failure():
         check_lake(refresh.home.lake, refresh.ledger)
         plan = refresh.lake.write_plan(refresh.pseudonymiser.key_id)
-    pa.default_memory_pool().release_unused()  # else ingestion's buffers, up to 2 GB, stay beside DuckDB's
     files = {name: dg.MetadataValue.int(len(feed.files)) for name, feed in plan.feeds.items()}
     return dg.MaterializeResult(metadata={"newest extract": plan.newest_extract or "none", **files})
