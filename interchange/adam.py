@@ -91,7 +91,9 @@ def write_adam(connection: duckdb.DuckDBPyConnection, study: Study, folder: Path
         _times_to_event(connection, study),
         _adverse_events(connection, study),
     )
-    return [write_dataset(connection, dataset, folder) for dataset in datasets]
+    written = [write_dataset(connection, dataset, folder) for dataset in datasets]
+    connection.execute("drop table adrs_findings")
+    return written
 
 
 def _flag(condition: str) -> str:
@@ -304,6 +306,14 @@ def _responses(connection: duckdb.DuckDBPyConnection, study: Study) -> Dataset:
         Variable("EMASUMFL", "Extramedullary Part Assumed Met Flag", "text", _flag("results.extramedullary_assumed")),
         *_source_columns("results"),
     )
+    # Stored first: sorted straight from its eleven branches it ran out of 4 GB at a million patients.
+    connection.execute(
+        f"""
+        create or replace temp table adrs_findings as
+        {_assessment_rows(mart(connection, "response_assessments"))}
+        union all
+        {_rule_rows(mart(connection, "response_by_rule"))}"""  # noqa: S608
+    )
     source = f"""
         from (
             select
@@ -311,11 +321,7 @@ def _responses(connection: duckdb.DuckDBPyConnection, study: Study) -> Dataset:
                 patients.included, patients.infusion_date, patients.cart_target,
                 findings.source.feed as feed, findings.source."extract" as "extract",
                 findings.source.file as file, findings.source."row" as "row"
-            from (
-                {_assessment_rows(mart(connection, "response_assessments"))}
-                union all
-                {_rule_rows(mart(connection, "response_by_rule"))}
-            ) as findings
+            from adrs_findings as findings
             inner join {mart(connection, "patients")} as patients on findings.patient_key = patients.patient_key
             order by findings.patient_key, findings.paramn, findings.rule_set, findings.adt nulls last
         ) as results"""  # noqa: S608
