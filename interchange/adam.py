@@ -312,7 +312,7 @@ def _responses(connection: duckdb.DuckDBPyConnection, study: Study) -> Dataset:
         create or replace temp table adrs_findings as
         {_assessment_rows(mart(connection, "response_assessments"))}
         union all
-        {_rule_rows(mart(connection, "response_by_rule"))}"""  # noqa: S608
+        {_rule_rows(mart(connection, "response_by_rule"))}"""
     )
     source = f"""
         from (
