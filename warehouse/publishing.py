@@ -57,7 +57,7 @@ def publish(
     """Make the build database and the staged folders the version that readers see.
 
     Views that read files are left out: they would carry this machine's paths, and their files are not part of the
-    version. The build database loses them too, and nobody may write it afterwards: publish last.
+    version. The build database is gone afterwards: publish last.
 
     Args:
         home: a prepared warehouse home whose build database is complete and checked.
@@ -110,6 +110,7 @@ def publish(
         shutil.rmtree(partial, ignore_errors=True)
         raise
     with contextlib.suppress(OSError):  # readers see the new night already; what can't be deleted now is deleted later
+        home.build_database.unlink()  # it may be the published file itself, which nobody may write any more
         prune(home, keep)
     return Version(name, folder, int(name[:6]), True)
 
@@ -144,7 +145,7 @@ def _fill(partial: Path, home: WarehouseHome, memory_limit: str | None, exporter
 def second_name(database: Path, target: Path) -> None:
     """Give a closed DuckDB file a second name: no byte is copied, at a million patients gigabytes.
 
-    The next refresh removes the build's name, not the file. A file system without hard links gets a copy.
+    The build's own name is removed once readers have been moved. A file system without hard links gets a copy.
     """
     try:
         os.link(database, target)

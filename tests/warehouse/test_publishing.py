@@ -67,6 +67,15 @@ def test_published_file_keeps_contracts_and_comments_but_no_view_of_the_lake(hom
     assert str(home.root).encode() not in home.database.read_bytes()
 
 
+def test_a_build_without_views_of_files_is_published_without_a_copy(home: WarehouseHome) -> None:
+    with connect_build(home.build_database) as connection:
+        connection.execute("create schema marts; create table marts.patients as select 1 as night")
+    built = home.build_database.stat().st_ino
+    publish(home, "run1", NIGHT)
+    assert home.database.stat().st_ino == built
+    assert not home.build_database.exists()
+
+
 def test_published_file_is_readable_after_the_home_has_moved(home: WarehouseHome, build: Build, tmp_path: Path) -> None:
     build(1)
     publish(home, "run1", NIGHT)

@@ -1,6 +1,5 @@
 -- Follow-up visits after the data cut-off, typed: everything else leaves them out (staging), and they are counted in
 -- quality.ignored_rows. One row per visit after the cut-off.
-{{ config(materialized='view') }}
 
 select
     patient_key,
