@@ -7,5 +7,5 @@ select
     {{ typed('follow_ups', 'vital_status') }},
     {{ typed('follow_ups', 'death_on') }},
     {{ evidence_columns('follow_ups') }}
-from {{ lake_relation('follow_ups') }} as lake
+from {{ lake_relation('follow_ups') }}
 where not {{ until_cutoff('follow_ups') }} and {{ of_known_patient() }}
