@@ -82,6 +82,7 @@ def test_a_full_disk_leaves_the_published_night_and_says_so(tmp_path: Path) -> N
 
 def test_a_read_only_home_is_refused_with_a_message_and_still_read(home: WarehouseHome, night: Night) -> None:
     night(1)
+    make_build(home, 2)
     python = textwrap.dedent(
         """
         import sys
@@ -111,6 +112,7 @@ def test_recovery_removes_leftovers_and_nothing_else(
     home: WarehouseHome, night: Night, ledger: list[LedgerLine]
 ) -> None:
     night(1)
+    make_build(home, 2)
     (home.build / "tmp").mkdir()
     (home.build / "tmp" / "spill").touch()
     torn = home.lake / "raw" / "patients" / "2018-07-30" / ".0a1b2c.tmp"

@@ -11,6 +11,7 @@ import html
 import posixpath
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,7 +52,7 @@ def survey(path: Path, sheet: str | None) -> SheetSurvey:
             for member in _members(archive, sheet):
                 for part in _parts(archive, member):
                     _look_through(part, found)
-    except (zipfile.BadZipFile, OSError, ValueError, KeyError, NotImplementedError, RuntimeError, EOFError):
+    except (zipfile.BadZipFile, OSError, ValueError, KeyError, NotImplementedError, RuntimeError, EOFError, zlib.error):
         raise UnreadableFileError("it is not a readable Excel workbook; have it delivered again") from None
     if found.rows * found.columns > MOST_CELLS:
         raise UnreadableFileError(

@@ -11,6 +11,21 @@ from tests.cohort import Patient
 Value = Any
 
 
+class RowsOf:
+    """Equals a list of evidence with just that many rows of those feeds, whatever their numbers."""
+
+    def __init__(self, *feeds: str) -> None:
+        self.feeds = sorted(feeds)
+
+    def __eq__(self, evidence: object) -> bool:
+        return isinstance(evidence, list) and sorted(entry["feed"] for entry in evidence) == self.feeds
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"rows of {', '.join(self.feeds)}"
+
+
 @dataclass(frozen=True)
 class Expectation:
     """One row of a table, found by the patient and ``where``, with the values it must hold; None: no such row."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from tests.dbt_project.patients.case import Case, case, no_endpoint, no_row, row, time_to, yes_no
+from tests.dbt_project.patients.case import Case, RowsOf, case, no_endpoint, no_row, row, time_to, yes_no
 
 ASSESSED = "marts.response_assessments"
 BY_RULE = "marts.response_by_rule"
+RULE_EVIDENCE = "intermediate.int_response_by_rule"
 
 
 def _cr(day: int) -> tuple:
@@ -419,6 +420,12 @@ def _eln(response: str):
 
 RULE_SETS: list[Case] = [
     case("ELN: both counts above their bounds are CR", _counts(1.01, 101), _eln("CR")),
+    case(
+        "ELN shows the counts that it rests on, the paper's rule the marrow alone",
+        _counts(1.01, 101),
+        row(RULE_EVIDENCE, {"rule_set": "eln"}, evidence=RowsOf("marrow_assessments", "lab_results", "lab_results")),
+        row(RULE_EVIDENCE, {"rule_set": "paper"}, evidence=RowsOf("marrow_assessments")),
+    ),
     case("ELN: neutrophils of exactly 1.0 are no CR", _counts(1.0, 101), _eln("CRh")),
     case("ELN: platelets of exactly 100 are no CR", _counts(1.01, 100), _eln("CRh")),
     case("ELN: both counts exactly at the lower bounds are CRh", _counts(0.5, 50), _eln("CRh")),
