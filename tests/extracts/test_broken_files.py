@@ -540,6 +540,23 @@ damage = st.lists(
 )
 
 
+def test_a_workbook_with_a_damaged_stream_is_refused(night: Night) -> None:
+    content = bytearray(SOUND["xlsx"])
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        (sheet,) = [member for member in archive.infolist() if member.filename.endswith("sheet1.xml")]
+    begins = (
+        sheet.header_offset
+        + 30
+        + int.from_bytes(content[sheet.header_offset + 26 : sheet.header_offset + 28], "little")
+    )
+    begins += int.from_bytes(content[sheet.header_offset + 28 : sheet.header_offset + 30], "little")
+    content[begins] = 0xFF  # no type of block that deflate knows
+    night.deliver()
+    night.write("2018-07-30", "marrow_assessments.xlsx", bytes(content))
+    with pytest.raises(ExtractRefused, match="not a readable Excel workbook"):
+        night.check()
+
+
 def _damaged(content: bytes, spots: Sequence[tuple[float, str, bytes]]) -> bytes:
     """Bytes overwritten (x), inserted (i) or deleted (d) somewhere."""
     for share, how, new in spots:
