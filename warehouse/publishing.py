@@ -72,7 +72,7 @@ def publish(
         The published version.
 
     Raises:
-        WarehouseError: there is no build database, another process has it open, the disk is full, or `keep` is below 1;
+        WarehouseError: there is no build database, the copy differs from it, the disk is full, or `keep` is below 1;
             readers still see the version before.
     """
     if keep < 1:
@@ -125,6 +125,7 @@ def _fill(partial: Path, home: WarehouseHome, memory_limit: str | None, exporter
     with connect_build(home.build_database, memory_limit) as build:
         dropped = drop_views_of_files(build)
         build.execute("checkpoint")
+        expected = _row_counts(build)
         if dropped:
             copy_database(build, partial / DATABASE_NAME)
     if not dropped:
@@ -132,14 +133,19 @@ def _fill(partial: Path, home: WarehouseHome, memory_limit: str | None, exporter
     with connect_read_only(partial / DATABASE_NAME) as copy:
         if memory_limit is not None:
             copy.execute("set memory_limit = ?", [memory_limit])
-        rows = _row_counts(copy)
+        found = _row_counts(copy)
+        if found != expected:
+            differing = sorted({*expected.items()} ^ {*found.items()})
+            raise WarehouseError(
+                f"The published copy differs from the build in {differing[0][0]}; nothing was published."
+            )
         exports = partial / "exports"
         exports.mkdir(mode=DIRECTORY_MODE)
         (exporter or export_tables)(copy, exports)
     for folder in PUBLISHED_FOLDERS:
         if folder != "exports" and home.staged(folder).is_dir():
             shutil.copytree(home.staged(folder), partial / folder)
-    return rows
+    return expected
 
 
 def second_name(database: Path, target: Path) -> None:
