@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -135,9 +135,10 @@ def ingest_feed(
     current = delivery_of(load.load_id for load in loads)
     before = {row.load_id: row for row in lake.ledger_rows(extract.name, feed)}
     newest = max(before.values(), key=lambda row: (row.loaded_at, row.load_id), default=None)
+    loaded_at = _later_than(newest)
     if all(load.load_id in before for load in loads):
         if newest is not None and newest.delivery != current:
-            again = replace(before[loads[-1].load_id], delivery=current, loaded_at=_now())
+            again = replace(before[loads[-1].load_id], delivery=current, loaded_at=loaded_at)
             lake.write_ledger_row(again, lake_stem(again))
         done = [_from_ledger(before[load.load_id]) for load in loads]
         return FeedIngestion(feed, extract.name, delivery.mode, tuple(done))
@@ -145,7 +146,7 @@ def ingest_feed(
     done = [
         _from_ledger(before[load.load_id])
         if load.load_id in before
-        else _ingest(replace(load, known=known), lake, current)
+        else _ingest(replace(load, known=known), lake, current, loaded_at)
         for load in loads
     ]
     return FeedIngestion(feed, extract.name, delivery.mode, tuple(done))
@@ -234,17 +235,19 @@ def _from_ledger(row: LedgerRow) -> FileIngestion:
     )
 
 
-def _ingest(load: FileLoad, lake: Lake, current: str) -> FileIngestion:
+def _ingest(load: FileLoad, lake: Lake, current: str, loaded_at: datetime) -> FileIngestion:
     try:
         table = open_source(load.source)
         found = read_lookups(load.delivery, load.profile, load.source.table)
         mapping = table_mapping(load.profile, load.source.table, table.header, found)
-        return _load_table(load, lake, table, mapping, current)
+        return _load_table(load, lake, table, mapping, current, loaded_at)
     except UnreadableFileError as problem:
         raise refused_file(load.delivery.extract, load.source, problem) from None
 
 
-def _load_table(load: FileLoad, lake: Lake, table: SourceTable, mapping: TableMapping, current: str) -> FileIngestion:
+def _load_table(
+    load: FileLoad, lake: Lake, table: SourceTable, mapping: TableMapping, current: str, loaded_at: datetime
+) -> FileIngestion:
     names = (load.feed.name, load.extract, load.stem, load.load_id)
     lake_file, rejected_file = lake.raw_file(*names), lake.rejected_file(*names)
     counts = _Counts()
@@ -266,7 +269,7 @@ def _load_table(load: FileLoad, lake: Lake, table: SourceTable, mapping: TableMa
         accepted=counts.accepted,
         rejected=counts.rejected,
         sha256=load.sha256,
-        loaded_at=_now(),
+        loaded_at=loaded_at,
         profile=load.profile.name,
         profile_sha256=load.profile.sha256,
         key_id=load.pseudonymiser.key_id,
@@ -416,5 +419,7 @@ def _notes(load: FileLoad, mapping: TableMapping, counts: _Counts) -> list[dict[
     return notes
 
 
-def _now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)
+def _later_than(newest: LedgerRow | None) -> datetime:
+    """Now; or just after the newest load, if the clock was put back since: the later delivery must stay the later."""
+    now = datetime.now(UTC).replace(tzinfo=None)
+    return now if newest is None else max(now, newest.loaded_at + timedelta(microseconds=1))

@@ -235,6 +235,23 @@ def test_content_delivered_again_replaces_the_earlier_one(night: Night) -> None:
     assert len(night.lake_rows("lab_results")) == 3
 
 
+def test_the_later_delivery_counts_though_the_clock_was_put_back(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    class AYearEarlier(dt.datetime):
+        @classmethod
+        def now(cls, tz: dt.tzinfo | None = None) -> dt.datetime:
+            return dt.datetime.now(tz) - dt.timedelta(days=365)
+
+    night.deliver(lab_results__csv=_csv(LABS))
+    night.ingest_all()
+    monkeypatch.setattr("orchestration.extracts.ingestion.datetime", AYearEarlier)
+    night.write("2018-07-30", "lab_results.csv", _csv(LABS[:2]))
+    night.ingest_all()
+    assert len(night.lake_rows("lab_results")) == 1
+    night.write("2018-07-30", "lab_results.csv", _csv(LABS))
+    night.ingest_all()
+    assert len(night.lake_rows("lab_results")) == 3
+
+
 def test_the_lake_is_for_its_owner_alone(night: Night) -> None:
     night.deliver(marrow_assessments__csv="patient_id,sampled_on\n,2018-01-01\n")
     night.ingest_all()
