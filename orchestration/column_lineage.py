@@ -7,29 +7,40 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+Origins = frozenset[tuple[str, str]]
 Lineage = dict[str, dict[str, list[list[str]]]]
 """Model (`schema.name`) to column to `[upstream table, upstream column]` pairs; a feed of the lake is `raw.<feed>`."""
 
-_DIALECT = "duckdb"
+ROWS: Final = "*"
+"""Stands for a column where a table counts by which rows it has; also what decides the rows of a model itself."""
+KEY: Final = "patient_key"
+_NAMES_OF_ROWS = frozenset({KEY, "source_feed", "source_extract", "source_file", "source_row"})
 _NOT_IN_LAKE = re.compile(r"_(precision|has_time|text|comparator)$")
 
 
 def compute_lineage(manifest: Mapping[str, Any]) -> Lineage:
     """Return the lineage of every model of a manifest that holds compiled SQL.
 
-    A column whose SQL can't be followed (an aggregate over a constant, a generated value) has no upstream columns.
+    A column that no data decide (a constant, the name of a rule) has no upstream columns.
     """
-    models = {
-        node["relation_name"].replace('"', "").split(".", 1)[-1]: node
-        for node in manifest["nodes"].values()
-        if node["resource_type"] == "model" and node.get("compiled_code")
-    }
+    nodes = list(manifest["nodes"].values())
+    models = {_relation(node): node for node in nodes if node["resource_type"] == "model" and node.get("compiled_code")}
+    seeds = {_relation(node) for node in nodes if node["resource_type"] == "seed"}
     schema = _schema(manifest)
-    return {name: _model_lineage(node, schema, manifest) for name, node in models.items()}
+    traced = {name: _model_origins(node, schema, seeds, manifest) for name, node in models.items()}
+    deciding = _deciding_rows(traced)
+    return {
+        name: {column: _resolved(column, pairs, deciding) for column, pairs in columns.items() if column != ROWS}
+        for name, columns in traced.items()
+    }
+
+
+def _relation(node: Mapping[str, Any]) -> str:
+    return f"{node['schema']}.{node['name']}"
 
 
 def _schema(manifest: Mapping[str, Any]) -> dict[str, dict[str, dict[str, str]]]:
@@ -43,49 +54,53 @@ def _schema(manifest: Mapping[str, Any]) -> dict[str, dict[str, dict[str, str]]]
     return schema
 
 
-def _model_lineage(
-    node: Mapping[str, Any], schema: Mapping[str, Any], manifest: Mapping[str, Any]
-) -> dict[str, list[list[str]]]:
-    feed = _feed_of(node, manifest)
-    if feed is not None:
-        return {column: [[f"raw.{feed}", _NOT_IN_LAKE.sub("", column)]] for column in node["columns"]}
-    return _traced_columns(node["compiled_code"], list(node["columns"]), schema)
+def _model_origins(
+    node: Mapping[str, Any], schema: Mapping[str, Any], seeds: Collection[str], manifest: Mapping[str, Any]
+) -> dict[str, Origins]:
+    # Imported here: a night reads what was computed when the manifest was made.
+    from orchestration.column_tracing import trace_select
+
+    feeds = _feeds_of(node, manifest)
+    if feeds:
+        return {
+            column: frozenset((f"raw.{feed}", _NOT_IN_LAKE.sub("", column)) for feed in feeds)
+            for column in node["columns"]
+        }
+    return trace_select(node["compiled_code"], list(node["columns"]), schema, seeds)
 
 
-def _feed_of(node: Mapping[str, Any], manifest: Mapping[str, Any]) -> str | None:
-    """A staging model reads one feed, through a list of files that SQL alone does not name."""
-    parents = [parent for parent in node["depends_on"]["nodes"] if parent.startswith("source.")]
-    return manifest["sources"][parents[0]]["name"] if node["schema"] == "staging" and len(parents) >= 1 else None
+def _deciding_rows(traced: Mapping[str, Mapping[str, Origins]]) -> dict[str, Origins]:
+    """Per model, the columns that decide which rows it has: a presence test of a model is made of these."""
+    found: dict[str, Origins] = {}
+
+    def deciding(name: str) -> Origins:
+        if name not in found:
+            columns = traced.get(name, {})
+            pairs = columns.get(ROWS, frozenset())
+            through = (deciding(table) for table, column in pairs if column == ROWS)
+            conditions = frozenset(pair for pair in pairs if pair[1] != ROWS).union(*through)
+            found[name] = conditions or frozenset({(name, KEY)} if KEY in columns else ())
+        return found[name]
+
+    for name in traced:
+        deciding(name)
+    return found
 
 
-def _traced_columns(sql: str, columns: list[str], schema: Mapping[str, Any]) -> dict[str, list[list[str]]]:
-    from sqlglot import exp, parse_one
-    from sqlglot.errors import SqlglotError
-    from sqlglot.lineage import lineage
-    from sqlglot.optimizer.qualify import qualify
-    from sqlglot.optimizer.scope import build_scope
+def _resolved(column: str, pairs: Origins, deciding: Mapping[str, Origins]) -> list[list[str]]:
+    """Pairs of real columns, less those that only name a row (the patient's key, the file) wherever more is known."""
+    real = {pair for pair in pairs if pair[1] != ROWS}
+    real.update(*(deciding.get(table, frozenset()) for table, name in pairs if name == ROWS))
+    telling = {pair for pair in real if pair[1] not in _NAMES_OF_ROWS}
+    kept = telling if telling and column not in _NAMES_OF_ROWS | {"evidence"} else real
+    return [list(pair) for pair in sorted(kept)]
 
-    try:
-        tree = qualify(
-            parse_one(sql, dialect=_DIALECT),
-            schema=dict(schema),
-            dialect=_DIALECT,
-            validate_qualify_columns=False,
-        )
-        scope = build_scope(tree)
-    except SqlglotError:
-        return {column: [] for column in columns}
-    traced: dict[str, list[list[str]]] = {}
-    for column in columns:
-        sources: set[tuple[str, str]] = set()
-        try:
-            for leaf in lineage(column, tree, schema=dict(schema), scope=scope, dialect=_DIALECT).walk():
-                if isinstance(leaf.source, exp.Table) and leaf.source.db:
-                    sources.add((f"{leaf.source.db}.{leaf.source.name}", leaf.name.split(".")[-1].strip('"')))
-        except (SqlglotError, ValueError):
-            sources = set()
-        traced[column] = [list(pair) for pair in sorted(sources)]
-    return traced
+
+def _feeds_of(node: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[str]:
+    """What a staging model reads, through a list of files that SQL alone does not name; its columns are named alike."""
+    if node["schema"] != "staging":
+        return []
+    return [manifest["sources"][one]["name"] for one in node["depends_on"]["nodes"] if one.startswith("source.")]
 
 
 def origins_table(lineage: Lineage, table: str) -> str:
@@ -96,20 +111,20 @@ def origins_table(lineage: Lineage, table: str) -> str:
     known: dict[tuple[str, str], frozenset[str]] = {}
     lines = ["| column | made of | raw columns |", "| --- | --- | --- |"]
     for column, parents in lineage[table].items():
-        raw = sorted(_raw_columns(lineage, table, column, known))
-        lines.append(f"| {column} | {', '.join('.'.join(pair) for pair in parents)} | {', '.join(raw)} |")
+        raw = raw_columns(lineage, table, column, known)
+        lines.append(f"| {column} | {', '.join('.'.join(pair) for pair in parents)} | {', '.join(sorted(raw))} |")
     return "\n".join(lines)
 
 
-def _raw_columns(
+def raw_columns(
     lineage: Lineage, table: str, column: str, known: dict[tuple[str, str], frozenset[str]]
 ) -> frozenset[str]:
-    """The columns of raw feeds that a column comes from; models have no circles."""
+    """Return the columns of raw feeds (`feed.column`) that a column comes from; what is found is added to `known`."""
     if table.startswith("raw."):
         return frozenset({f"{table.removeprefix('raw.')}.{column}"})
     if (table, column) not in known:
         parents = lineage.get(table, {}).get(column, [])
-        found = (_raw_columns(lineage, source, name, known) for source, name in parents)
+        found = (raw_columns(lineage, source, name, known) for source, name in parents)
         known[table, column] = frozenset[str]().union(*found)
     return known[table, column]
 

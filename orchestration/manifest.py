@@ -40,19 +40,20 @@ def dbt_variables(study_path: Path) -> str:
 
 
 def _is_current() -> bool:
-    if not MANIFEST.exists():
+    if not (MANIFEST.exists() and LINEAGE.exists()):
         return False
     built = MANIFEST.stat().st_mtime_ns
     return all(path.stat().st_mtime_ns <= built for path in _sources())
 
 
 def _sources() -> list[Path]:
-    return [
+    project = [
         path
         for folder in DBT_PROJECT_DIR.iterdir()
         if folder.name not in _NOT_SOURCES
         for path in ([folder] if folder.is_file() else folder.rglob("*"))
     ]
+    return project + [ROOT / "orchestration" / module for module in ("column_lineage.py", "column_tracing.py")]
 
 
 def _compile() -> None:
