@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from warehouse.exports import GRAINS, export_table
+from warehouse.exports import GRAINS, ROW_GROUP_ROWS, export_table
 
 MARTS = Path(__file__).parents[2] / "dbt_project" / "models" / "marts"
 # More than two row groups of DuckDB, so that several threads have something to do.
@@ -79,6 +79,62 @@ def test_columns_in_another_place_are_no_key(connection: duckdb.DuckDBPyConnecti
     connection.execute("create table marts.icaht as select * from (values (2, 'a'), (1, 'b')) as v (n, patient_key)")
     export_table(connection, "marts", "icaht", tmp_path / "a.parquet")
     assert pq.read_table(tmp_path / "a.parquet").column("n").to_pylist() == [1, 2]
+
+
+def copied_as_it_lies(connection: duckdb.DuckDBPyConnection, path: Path) -> bytes:
+    connection.execute(
+        f"copy marts.outcomes to '{path}' (format parquet, compression zstd, row_group_size {ROW_GROUP_ROWS})"
+    )
+    return path.read_bytes()
+
+
+def test_table_stored_in_order_is_the_same_file(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    make_outcomes(connection, "patient_key, endpoint")
+    expected = sorted_by_all(connection, tmp_path / "all.parquet")
+    assert copied_as_it_lies(connection, tmp_path / "as_it_lies.parquet") == expected
+    assert exported(connection, tmp_path / "a.parquet") == expected
+
+
+def test_rows_replaced_in_an_ordered_table_leave_no_trace(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    make_outcomes(connection, "patient_key, endpoint")
+    expected = exported(connection, tmp_path / "a.parquet")
+    connection.execute("create table replaced as select * from marts.outcomes where patient_key like '0%'")
+    connection.execute("delete from marts.outcomes where patient_key like '0%'")
+    without = exported(connection, tmp_path / "without.parquet")
+    assert without == sorted_by_all(connection, tmp_path / "all.parquet")
+    assert without != copied_as_it_lies(connection, tmp_path / "as_it_lies.parquet")
+    connection.execute("insert into marts.outcomes select * from replaced")
+    assert exported(connection, tmp_path / "b.parquet") == expected
+
+
+def test_table_filled_in_pieces_is_cut_like_any_other(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    make_outcomes(connection, "patient_key, endpoint")
+    connection.execute("alter table marts.outcomes rename to whole")
+    connection.execute("create table marts.outcomes as select * from marts.whole limit 0")
+    for offset, rows in ((0, 100_000), (100_000, 1_000), (101_000, MANY)):
+        connection.execute(f"insert into marts.outcomes select * from marts.whole limit {rows} offset {offset}")
+    expected = sorted_by_all(connection, tmp_path / "all.parquet")
+    assert copied_as_it_lies(connection, tmp_path / "as_it_lies.parquet") != expected
+    assert exported(connection, tmp_path / "a.parquet") == expected
+
+
+def test_unknown_values_are_last_in_a_stored_order(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    values = "(values ('a', 1, null), ('a', null, 1), (null, 1, 1)) as v (patient_key, grade, value)"
+    connection.execute(f"create table marts.events as select * from {values}")
+    assert exported(connection, tmp_path / "a.parquet", "events") == sorted_by_all(
+        connection, tmp_path / "all.parquet", "events"
+    )
+    connection.execute(f"create or replace table marts.events as select * from {values} order by all nulls first")
+    assert exported(connection, tmp_path / "b.parquet", "events") == (tmp_path / "a.parquet").read_bytes()
+
+
+def test_marts_are_stored_in_the_order_of_their_keys() -> None:
+    for table, keys in GRAINS.items():
+        sql = (MARTS / f"{table}.sql").read_text()
+        ordered = sql.rsplit("order by", 1)[-1]
+        assert tuple(column.strip().split(".")[-1] for column in ordered.split(",")) == keys, table
 
 
 def test_empty_table_is_exported(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:

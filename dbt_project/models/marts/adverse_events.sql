@@ -74,3 +74,4 @@ select
     list_sort(list_distinct(flatten(list(evidence)))) as evidence
 from rated
 group by patient_key, phase, term
+order by patient_key, phase, term

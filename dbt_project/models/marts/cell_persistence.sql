@@ -12,3 +12,4 @@ select
     cast(aplasia_until_day as integer) as aplasia_until_day,
     evidence
 from {{ ref('int_cell_persistence') }}
+order by patient_key, measure

@@ -20,3 +20,4 @@ inner join {{ ref('int_crs_by_rule') }} as lee
 inner join {{ ref('int_crs_by_rule') }} as astct
     on recorded.patient_key = astct.patient_key and astct.rule_set = 'astct2019'
 where recorded.rule_set = 'recorded'
+order by recorded.patient_key

@@ -14,3 +14,5 @@ select
     source_file,
     source_row
 from {{ ref('int_clinical_events') }}
+order by
+    patient_key, event_type, event_date, study_day, value, grade, detail, source_feed, source_extract, source_file, source_row

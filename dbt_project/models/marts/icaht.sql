@@ -10,3 +10,4 @@ select
     late_second_lowest,
     evidence
 from {{ ref('int_icaht') }}
+order by patient_key

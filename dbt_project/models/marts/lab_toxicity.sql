@@ -14,3 +14,4 @@ select
     treatment_emergent,
     evidence
 from {{ ref('int_lab_toxicity') }}
+order by patient_key, analyte, version

@@ -33,3 +33,4 @@ select
     cast({{ days_between('origin_date_earliest', 'ended_on_latest') }} as integer) as longest_days,
     evidence
 from imputed
+order by patient_key, endpoint

@@ -47,3 +47,4 @@ select every_endpoint.*
 from every_endpoint
 inner join {{ ref('int_cohort') }} as cohort on every_endpoint.patient_key = cohort.patient_key
 where cohort.included
+order by every_endpoint.patient_key, every_endpoint.endpoint

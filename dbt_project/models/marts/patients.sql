@@ -79,3 +79,4 @@ left join {{ ref('int_patient_hsct') }} as hsct on patients.patient_key = hsct.p
 left join {{ ref('int_patient_subsequent_therapy') }} as therapy on patients.patient_key = therapy.patient_key
 left join {{ ref('int_patient_adverse_events') }} as toxicity on patients.patient_key = toxicity.patient_key
 left join {{ ref('int_last_contact') }} as contact on patients.patient_key = contact.patient_key
+order by patients.patient_key

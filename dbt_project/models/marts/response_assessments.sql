@@ -24,3 +24,4 @@ inner join {{ ref('int_response_by_rule') }} as by_rule
         findings.patient_key = by_rule.patient_key
         and findings.assessed_on = by_rule.assessed_on
         and by_rule.rule_set = '{{ study('rules.response') }}'
+order by findings.patient_key, findings.assessed_on

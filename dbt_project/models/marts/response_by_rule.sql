@@ -12,3 +12,4 @@ select
     assessed,
     evidence
 from {{ ref('int_best_response_by_rule') }}
+order by patient_key, rule_set
