@@ -26,7 +26,7 @@ def build_definitions(settings: Settings, prepared: RefreshContext | None = None
     analyses = analysis_assets()
     analysed = [key for asset in analyses for key in asset.keys]
     published = published_warehouse([*record.keys, *analysed])
-    job, rebuild = nightly_job(settings), rebuild_job(settings)
+    job, rebuild = nightly_job(), rebuild_job()
     return dg.Definitions(
         assets=[*raw, models, record, *analyses, published],
         asset_checks=checks,

@@ -1,8 +1,13 @@
-"""dbt's manifest, which Dagster needs before anything runs: compiled anew only when a file of the project changed."""
+"""dbt's manifest, which Dagster needs before anything runs: compiled anew only when a file of the project changed.
+
+Whether one changed is told by contents, not by times: a clock that was put back would have an old manifest look newer
+than its sources, and one that had been ahead would have them compiled every night, where the service may not write.
+"""
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import subprocess
@@ -14,6 +19,7 @@ from study import load_study
 
 MANIFEST = DBT_PROJECT_DIR / "target" / "manifest.json"
 LINEAGE = DBT_PROJECT_DIR / "target" / "column_lineage.json"
+MADE_FROM = DBT_PROJECT_DIR / "target" / "made_from.sha256"
 DBT_EXECUTABLE = Path(sys.executable).parent / "dbt"
 _NOT_SOURCES = {"target", "logs", "dbt_packages"}
 
@@ -23,7 +29,7 @@ class ManifestError(RuntimeError):
 
 
 def ensure_manifest() -> Path:
-    """Return the path of an up-to-date manifest, compiling if a file of the project is newer; raises ManifestError."""
+    """Return the path of an up-to-date manifest, compiling if a file of the project changed; raises ManifestError."""
     if _is_current():
         return MANIFEST
     MANIFEST.parent.mkdir(exist_ok=True)
@@ -39,27 +45,31 @@ def dbt_variables(study_path: Path) -> str:
     return json.dumps({"study": load_study(study_path).as_dbt_variable()}, ensure_ascii=False, sort_keys=True)
 
 
+def project_digest() -> str:
+    """Return the SHA-256 of every file that manifest and column lineage are made from."""
+    digest = hashlib.sha256()
+    for path in sorted(_sources()):
+        digest.update(f"{path.relative_to(ROOT)}\0".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
 def _is_current() -> bool:
-    if not (MANIFEST.exists() and LINEAGE.exists()):
-        return False
-    built = MANIFEST.stat().st_mtime_ns
-    return all(path.stat().st_mtime_ns <= built for path in _sources())
+    made = MANIFEST.exists() and LINEAGE.exists() and MADE_FROM.exists()
+    return made and MADE_FROM.read_text(encoding="ascii") == project_digest()
 
 
 def _sources() -> list[Path]:
-    project = [
-        path
-        for folder in DBT_PROJECT_DIR.iterdir()
-        if folder.name not in _NOT_SOURCES
-        for path in ([folder] if folder.is_file() else folder.rglob("*"))
-    ]
-    return project + [ROOT / "orchestration" / module for module in ("column_lineage.py", "column_tracing.py")]
+    folders = [path for path in DBT_PROJECT_DIR.iterdir() if path.name not in _NOT_SOURCES]
+    inside = [path for folder in folders for path in ([folder] if folder.is_file() else folder.rglob("*"))]
+    return [*(path for path in inside if path.is_file()), Path(__file__).with_name("column_lineage.py")]
 
 
 def _compile() -> None:
     """Compile without lake and study of a night, and read the column lineage off the SQL."""
     from orchestration.column_lineage import compute_lineage
 
+    made_from = project_digest()
     scratch = MANIFEST.parent / "compile"
     command = [str(DBT_EXECUTABLE), "--quiet", "compile", "--target-path", str(scratch), "--no-use-colors"]
     command += ["--no-partial-parse"]  # dbt can miss that a macro now reads another model
@@ -74,6 +84,7 @@ def _compile() -> None:
     LINEAGE.write_text(json.dumps(lineage), encoding="utf-8")
     os.replace(compiled, MANIFEST)
     os.utime(MANIFEST)
+    MADE_FROM.write_text(made_from, encoding="ascii")
 
 
 if __name__ == "__main__":
