@@ -6,7 +6,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Callable
-from contextlib import redirect_stdout
+from contextlib import closing, redirect_stdout
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -61,10 +61,15 @@ def refresh(settings: Settings, *, from_lake: bool = False) -> Outcome:
 def _run(settings: Settings, from_lake: bool) -> Outcome:
     from orchestration.refresh_context import RefreshContext
 
-    context = RefreshContext(settings)
+    with closing(RefreshContext(settings)) as context:
+        return _run_with(context, from_lake)
+
+
+def _run_with(context: RefreshContext, from_lake: bool) -> Outcome:
+    settings = context.settings
     _check_inputs(context, from_lake)
     settings.home.prepare()
-    _ = context.judge  # its imports take seconds, on the other core
+    _ = context.judge, context.dbt  # their imports take seconds, on the other core
     from orchestration.instance import prepare_environment
 
     prepare_environment(settings)

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from analysis_assets.drawing import DrawingProcess
 from expectations.judge import Judge
+from orchestration.dbt_process import DbtProcess
 from orchestration.extracts import (
     Delivery,
     ExtractFolder,
@@ -82,8 +83,21 @@ class RefreshContext:
         """The second process that draws figures; started when first asked for, which the dbt step does in good time."""
         return DrawingProcess()
 
+    @property
+    def dbt(self) -> DbtProcess:
+        """A dbt that waits for its one run; started when first asked for, best at the very start."""
+        if not self._dbt or self._dbt[-1].taken:
+            self._dbt.append(DbtProcess())
+        return self._dbt[-1]
+
+    @cached_property
+    def _dbt(self) -> list[DbtProcess]:
+        return []
+
     def close(self) -> None:
         """End what the refresh left running."""
+        for process in self._dbt:
+            process.close()
         if "drawing" in self.__dict__:
             self.drawing.close()
         if "judge" in self.__dict__:

@@ -9,11 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, dbt_assets
+from dagster_dbt import (
+    DagsterDbtTranslator,
+    DagsterDbtTranslatorSettings,
+    DbtCliInvocation,
+    DbtCliResource,
+    dbt_assets,
+)
+from dagster_dbt.asset_utils import get_manifest_and_translator_from_dbt_assets
 from packaging.version import Version
 
 from orchestration.check_words import describe_test
 from orchestration.column_lineage import origins_table, read_lineage
+from orchestration.dbt_process import dbt_environment
 from orchestration.manifest import DBT_EXECUTABLE, LINEAGE, dbt_variables, ensure_manifest
 from orchestration.ownership import CLINICAL_DATA, DATA_ENGINEERING
 from orchestration.raw import LAKE_PLAN
@@ -71,6 +79,10 @@ def _parents(manifest: Mapping[str, Any], unique_id: str) -> list[str]:
     return list(node.get("depends_on", {}).get("nodes", []))
 
 
+def _dbt_version() -> Version:
+    return Version(importlib.metadata.version("dbt-core"))
+
+
 class NightlyDbt(DbtCliResource):
     """dagster-dbt's resource without two things that a night doesn't use.
 
@@ -80,7 +92,7 @@ class NightlyDbt(DbtCliResource):
 
     @cached_property
     def _cli_version(self) -> Version:
-        return Version(importlib.metadata.version("dbt-core"))
+        return _dbt_version()
 
     def _initialize_dbt_core_adapter(self, args: Sequence[str]) -> Any:
         return None
@@ -98,9 +110,53 @@ def forget_stale_parse(home: WarehouseHome) -> None:
         parse.unlink()
 
 
-def build_arguments(study_variables: str) -> list[str]:
-    """Return dbt's arguments for a night: everything but unit tests, which `make test` runs."""
-    return ["build", "--exclude-resource-type", "unit_test", "--vars", study_variables, "--no-use-colors"]
+def dbt_options(refresh: RefreshContext) -> list[str]:
+    """Return the options that every dbt command of a night is given."""
+    return ["--vars", dbt_variables(refresh.settings.study), "--no-use-colors"]
+
+
+def parse_ahead(refresh: RefreshContext) -> None:
+    """Let the waiting dbt parse the project while ingestion runs; call it while holding the home's lock."""
+    forget_stale_parse(refresh.home)
+    target = dbt_target(refresh.home)
+    environment = dbt_environment({**os.environ, **refresh.settings.dbt_environment()}, target)
+    refresh.dbt.parse(dbt_options(refresh), environment)
+
+
+def run_dbt(
+    context: dg.AssetExecutionContext,
+    refresh: RefreshContext,
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    target: Path,
+) -> Iterator[Any]:
+    """Run dbt once and yield its events for Dagster; when they have been read, a run that failed raises.
+
+    Args:
+        context: the step, whose chosen models and checks alone are made.
+        refresh: the night.
+        arguments: dbt's, without program, project and paths.
+        environment: variables beside (or in place of) those of the settings.
+        target: folder of dbt's parse and results.
+    """
+    variables = {**refresh.settings.dbt_environment(), **environment}
+    if context.is_subset:  # dagster-dbt knows how to name them to dbt
+        os.environ.update(variables)
+        dbt = NightlyDbt(
+            project_dir=str(DBT_PROJECT_DIR), profiles_dir=str(DBT_PROJECT_DIR), dbt_executable=str(DBT_EXECUTABLE)
+        )
+        return dbt.cli(arguments, context=context, target_path=target).stream()
+    manifest, translator, _ = get_manifest_and_translator_from_dbt_assets([context.assets_def])
+    return DbtCliInvocation(
+        process=refresh.dbt.run(arguments, dbt_environment({**os.environ, **variables}, target)),
+        manifest=manifest,
+        dagster_dbt_translator=translator,
+        project_dir=DBT_PROJECT_DIR,
+        target_path=target,
+        raise_on_error=True,
+        cli_version=_dbt_version(),
+        context=context,
+    ).stream()
 
 
 def warehouse_models() -> dg.AssetsDefinition:
@@ -115,18 +171,14 @@ def warehouse_models() -> dg.AssetsDefinition:
     )
     def warehouse_models(context: dg.AssetExecutionContext, refresh: dg.ResourceParam[RefreshContext]) -> Iterator[Any]:
         with as_failure():
-            variables = dbt_variables(refresh.settings.study)
-        os.environ.update(refresh.settings.dbt_environment())
+            options = dbt_options(refresh)
         create_build(refresh.home.build_database)
         refresh.home.unpublished_database.unlink(missing_ok=True)
-        forget_stale_parse(refresh.home)
-        dbt = NightlyDbt(
-            project_dir=str(DBT_PROJECT_DIR), profiles_dir=str(DBT_PROJECT_DIR), dbt_executable=str(DBT_EXECUTABLE)
-        )
-        invocation = dbt.cli(build_arguments(variables), context=context, target_path=dbt_target(refresh.home))
+        arguments = ["build", "--exclude-resource-type", "unit_test", *options]
+        events = run_dbt(context, refresh, arguments, {}, dbt_target(refresh.home))
         start_warm_up()
         _ = refresh.drawing  # starts its imports
-        yield from _with_metadata(invocation.stream(), refresh)
+        yield from _with_metadata(events, refresh)
 
     return warehouse_models
 

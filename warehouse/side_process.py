@@ -60,7 +60,8 @@ class SideProcess:
         """End the process."""
         if self._process.poll() is None:
             self._process.kill()
-        self._process.communicate()
+        if self._process.stdin is not None and not self._process.stdin.closed:
+            self._process.communicate()
 
     def __enter__(self) -> Self:
         """Return the handle."""

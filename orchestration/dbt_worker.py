@@ -1,0 +1,100 @@
+"""dbt in a process that is started before there is work for it: imports first, parses when told to, then runs once.
+
+Started by `DbtProcess`. Standard input carries one JSON request per line; its end means that the refresh is gone, and
+this process goes with it, whatever it is doing. Standard output and error are dbt's own.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import queue
+import sys
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dbt.contracts.graph.manifest import Manifest
+
+ABANDONED = 3  # exit status: whoever started this process ended first
+_FAILED, _BROKEN = 1, 2  # exit statuses of dbt's own command: a model or test failed; dbt itself could not work
+_GARBAGE_THRESHOLD = 50_000  # objects between collections: dbt's parse is half a million that stay
+
+
+def main() -> int:
+    """Serve until one request to run has been carried out; return dbt's exit status."""
+    requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(requests,), daemon=True).start()
+    import dbt.adapters.duckdb
+    import dbt.cli.main
+    import dbt.task.build  # noqa: F401
+
+    parsed, parsed_with = None, None
+    while True:
+        request = requests.get()
+        environment = request["environment"]
+        os.environ.clear()
+        os.environ.update(environment)
+        os.chdir(request["folder"])
+        if not request["only_parse"]:
+            return _run(request["arguments"], parsed if parsed_with == _read_by_dbt(environment) else None)
+        parsed, parsed_with = _parse(request["arguments"]), _read_by_dbt(environment)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(_GARBAGE_THRESHOLD)
+
+
+def _listen(requests: queue.SimpleQueue[dict[str, Any]]) -> None:
+    for line in sys.stdin:
+        requests.put(json.loads(line))
+    os._exit(ABANDONED)
+
+
+def _read_by_dbt(environment: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name.startswith(("CART_", "DBT_"))}
+
+
+def _parse(arguments: list[str]) -> Manifest | None:
+    """Parse quietly; what stands in the way is told by the run, which then parses itself."""
+    from dbt.cli.main import dbtRunner
+    from dbt.contracts.graph.manifest import Manifest
+
+    with _silence():
+        parsed = dbtRunner().invoke(arguments)
+    return parsed.result if parsed.success and isinstance(parsed.result, Manifest) else None
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    sys.stdout.flush()
+    kept = os.dup(1)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def _run(arguments: list[str], manifest: Manifest | None) -> int:
+    """Do what dbt's own command does."""
+    from dbt.cli.main import dbtRunner
+
+    done = dbtRunner(manifest).invoke(arguments)
+    if done.exception is not None:
+        sys.stderr.write(f"{done.exception}\n")
+        return _BROKEN
+    return 0 if done.success else _FAILED
+
+
+if __name__ == "__main__":
+    status = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)  # taking the interpreter down, DuckDB's binding complains about what other libraries still hold
