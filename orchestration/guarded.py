@@ -5,13 +5,20 @@ command, the schedule, the sensor or a person in the UI. So the lock, the recove
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import dagster as dg
 
 from orchestration.errors import USER_ERRORS
-from orchestration.operations import OperationsError, RefreshLock, give_sign_of_life, record_builds, recover_home
+from orchestration.operations import (
+    OperationsError,
+    RefreshLock,
+    give_sign_of_life,
+    record_builds,
+    recover_home,
+    time_limit,
+)
 from orchestration.refresh_context import RefreshContext
 from orchestration.settings import Settings
 from orchestration.transform import parse_ahead
@@ -56,7 +63,9 @@ def guarded_refresh(settings: Settings, prepared: RefreshContext | None = None) 
             if whole:
                 with as_failure():
                     parse_ahead(shared)
-            yield shared
+            # The command's own limit is on already; the daemon's goes by the wall clock, which may jump.
+            with nullcontext() if _by_command(context) else time_limit(settings.time_limit_seconds):
+                yield shared
         finally:
             if shared is not None:
                 shared.close()
@@ -66,16 +75,19 @@ def guarded_refresh(settings: Settings, prepared: RefreshContext | None = None) 
 
 
 def _take_lock(context: dg.InitResourceContext, settings: Settings) -> RefreshLock:
-    by_command = context.run is not None and STARTED_BY_COMMAND.items() <= context.run.tags.items()
     if context.run is not None and context.instance is not None:
         give_sign_of_life(Path(context.instance.root_directory), context.run.run_id)
-    wait = settings.lock_wait_seconds if by_command else settings.time_limit_seconds / 2
+    wait = settings.lock_wait_seconds if _by_command(context) else settings.time_limit_seconds / 2
     try:
         return RefreshLock(settings.home).__enter__()
     except OperationsError as busy:
         if context.log is not None:
             context.log.warning(f"{busy} This run waits, at most {wait:.0f} seconds.")
     return RefreshLock(settings.home, wait_seconds=wait).__enter__()
+
+
+def _by_command(context: dg.InitResourceContext) -> bool:
+    return context.run is not None and STARTED_BY_COMMAND.items() <= context.run.tags.items()
 
 
 @contextmanager
