@@ -11,6 +11,7 @@ from orchestration.code_version import code_version
 from orchestration.dbt_docs import write_dbt_docs
 from orchestration.extracts.quarantine import export_quarantine
 from orchestration.manifest import ensure_manifest
+from orchestration.night_build import built_facts
 from orchestration.nightly import remember_deliveries
 from orchestration.operations import audit_facts, record_builds
 from orchestration.ownership import DATA_ENGINEERING
@@ -51,7 +52,8 @@ def published_warehouse(upstream: list[dg.AssetKey]) -> dg.AssetsDefinition:
                 datetime.now(UTC),
                 facts=audit_facts(
                     refresh.home, refresh.ledger, code_version(), refresh.study_sha256, refresh.pseudonymiser.key_id
-                ),
+                )
+                | built_facts(refresh.home),
                 keep=refresh.settings.keep_versions,
                 memory_limit=refresh.settings.memory_limit,
                 exporter=exporter,

@@ -37,6 +37,8 @@ class Settings:
         lock_wait_seconds: how long a second refresh waits for the first (`CART_LOCK_WAIT_SECONDS`).
         settle_seconds: an extract without a manifest is complete when nothing in it changed for this long
             (`CART_SETTLE_SECONDS`).
+        delta_from_rows: from so many rows of history on, a small delta builds the changed patients alone
+            (`CART_DELTA_FROM_ROWS`).
         interchange: publish ADaM-style and cBioPortal files as well (`CART_INTERCHANGE`: on, off).
         ui_port: port of the Dagster UI on loopback (`CART_UI_PORT`).
         notices: who is told of a failed night, see `NoticeSettings.from_mapping`.
@@ -55,6 +57,7 @@ class Settings:
     time_limit_seconds: int = 6 * 3600
     lock_wait_seconds: int = 5
     settle_seconds: int = 120
+    delta_from_rows: int = 10_000_000
     interchange: bool = True
     ui_port: int = 3000
     notices: NoticeSettings = field(default_factory=NoticeSettings)
@@ -81,6 +84,7 @@ class Settings:
             time_limit_seconds=_count(env, "CART_TIME_LIMIT_SECONDS", 6 * 3600),
             lock_wait_seconds=_count(env, "CART_LOCK_WAIT_SECONDS", 5),
             settle_seconds=_count(env, "CART_SETTLE_SECONDS", 120),
+            delta_from_rows=_count(env, "CART_DELTA_FROM_ROWS", 10_000_000),
             interchange=_switch(env, "CART_INTERCHANGE"),
             ui_port=_count(env, "CART_UI_PORT", 3000),
             notices=NoticeSettings.from_mapping(env),

@@ -23,6 +23,7 @@ from orchestration.check_words import describe_test
 from orchestration.column_lineage import origins_table, read_lineage
 from orchestration.dbt_process import dbt_environment
 from orchestration.manifest import DBT_EXECUTABLE, LINEAGE, dbt_variables, ensure_manifest
+from orchestration.night_build import build_night
 from orchestration.ownership import CLINICAL_DATA, DATA_ENGINEERING
 from orchestration.raw import LAKE_PLAN
 from orchestration.refresh_context import RefreshContext
@@ -30,7 +31,7 @@ from orchestration.settings import DBT_PROJECT_DIR
 from orchestration.table_metadata import describe_tables
 from orchestration.user_errors import as_failure
 from orchestration.warm_up import start_warm_up
-from warehouse import WarehouseHome, create_build
+from warehouse import WarehouseHome
 
 # A night that failed twice shows on every mart; one that only ran late does not.
 MARTS_ARE_FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=50), warn_window=timedelta(hours=26))
@@ -171,14 +172,14 @@ def warehouse_models() -> dg.AssetsDefinition:
     )
     def warehouse_models(context: dg.AssetExecutionContext, refresh: dg.ResourceParam[RefreshContext]) -> Iterator[Any]:
         with as_failure():
-            options = dbt_options(refresh)
-        create_build(refresh.home.build_database)
-        refresh.home.unpublished_database.unlink(missing_ok=True)
-        arguments = ["build", "--exclude-resource-type", "unit_test", *options]
-        events = run_dbt(context, refresh, arguments, {}, dbt_target(refresh.home))
+            variables = dbt_options(refresh)
+
+        def run(arguments: list[str], environment: Mapping[str, str], parse: str) -> Iterator[Any]:
+            return run_dbt(context, refresh, [*arguments, *variables], environment, dbt_target(refresh.home) / parse)
+
         start_warm_up()
         _ = refresh.drawing  # starts its imports
-        yield from _with_metadata(events, refresh)
+        yield from _with_metadata(build_night(refresh, run, context.log.info), refresh)
 
     return warehouse_models
 

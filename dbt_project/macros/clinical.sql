@@ -38,9 +38,13 @@
     )
 {%- endmacro %}
 
-{#- True where the extracts hold any row of the feed: without it, "none recorded" means nothing. -#}
+{#- True where the extracts hold any row of the feed: without it, "none recorded" means nothing. The plan of a delta night,
+    whose lake holds the changed patients alone, says it for all patients. -#}
 {% macro feed_delivered(feed) -%}
-    (exists (select true from {{ ref('stg_emr__' ~ feed) }}))
+    {%- set rows = ref('stg_emr__' ~ feed) -%}
+    {%- set delivered = lake_plan().get('delivered') -%}
+    {%- if delivered is not none -%}{{ 'true' if feed in delivered else 'false' }}
+    {%- else -%}(exists (select true from {{ rows }})){%- endif -%}
 {%- endmacro %}
 
 {#- Response is assessed by marrow or at an extramedullary site: one of the two feeds tells of it. -#}

@@ -1,0 +1,244 @@
+"""A night after a small delta builds the changed patients alone, and makes the warehouse that a whole build makes."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from orchestration.delta_night import NIGHTS_BEFORE_WHOLE, NightFacts, models_of, why_whole
+from orchestration.manifest import ensure_manifest
+from tests.night import ROOT, Night, run_refresh
+from warehouse.tables import list_tables
+
+FIRST, SECOND, THIRD = "2018-07-30", "2018-08-15", "2018-08-20"
+PATIENTS = 200
+Row = dict[str, str]
+
+FACTS = NightFacts(
+    code_version="1",
+    study_sha256="study",
+    key_id="key",
+    data_cutoff=date(2018, 7, 30),
+    files={"patients": frozenset({"raw/patients/a"})},
+    delivered=frozenset({"patients"}),
+    deltas=0,
+)
+NEW_FILES = {"patients": frozenset({"raw/patients/a", "raw/patients/b"})}
+
+
+@pytest.mark.parametrize(
+    ("changes", "rows", "reason"),
+    [
+        ({}, 10, None),
+        ({}, 9, "fewer than 10 rows"),
+        ({"code_version": "2"}, 10, "code"),
+        ({"study_sha256": "other"}, 10, "study file"),
+        ({"key_id": "other"}, 10, "key"),
+        ({"data_cutoff": date(2018, 7, 29)}, 10, "cut-off"),
+        ({"data_cutoff": date(2018, 7, 31)}, 10, None),
+        ({"files": FACTS.files}, 10, "nothing"),
+        ({"files": FACTS.files, "data_cutoff": date(2018, 7, 31)}, 10, None),
+    ],
+)
+def test_a_night_is_built_whole_when_more_than_rows_changed(
+    changes: dict[str, object], rows: int, reason: str | None
+) -> None:
+    tonight = dataclasses.replace(FACTS, **{"files": NEW_FILES, **changes})
+    said = why_whole(FACTS, tonight, rows, from_rows=10)
+    assert said is None if reason is None else said is not None and reason in said
+
+
+def test_the_first_night_is_built_whole() -> None:
+    assert why_whole(None, FACTS, 10, from_rows=10) is not None
+
+
+def test_deltas_in_a_row_are_bounded() -> None:
+    last = dataclasses.replace(FACTS, deltas=NIGHTS_BEFORE_WHOLE - 1)
+    tonight = dataclasses.replace(FACTS, files=NEW_FILES)
+    assert why_whole(last, tonight, 10, 10) is None
+    assert why_whole(dataclasses.replace(last, deltas=NIGHTS_BEFORE_WHOLE), tonight, 10, 10) is not None
+
+
+def test_every_table_without_a_patient_is_about_the_cohort() -> None:
+    """A new model that numbers or counts patients must say so; this list makes one think of it."""
+    models = models_of(json.loads(ensure_manifest().read_text(encoding="utf-8")))
+    assert {name for _, name in models.by_cohort} == {
+        "cohort_flow",
+        "extracts",
+        "ignored_rows",
+        "int_lab_bounds",
+        "int_lab_files",
+        "int_time_zero",
+        "rejected_rows",
+    }
+    assert {name for _, name in models.work} == {"int_graded_labs"}
+
+
+class Hospital:
+    """What the hospital delivers: a snapshot of synthetic patients, then deltas."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        command = ["-m", "synthetic_emr", "scale", "--patients", str(PATIENTS), "--labs-per-patient", "20"]
+        subprocess.run(
+            [sys.executable, *command, "--format", "csv", "--out", str(root)], cwd=ROOT, check=True, capture_output=True
+        )
+        self.base = {path.stem: list(_read(path)) for path in sorted((root / FIRST).glob("*.csv"))}
+
+    def of(self, feed: str, patient: int) -> list[Row]:
+        """Copies of one patient's rows of a feed."""
+        return [dict(row) for row in self.base[feed] if row["patient_id"] == f"SYN-{patient:07d}"]
+
+    def change_snapshot(self, feed: str, change: Callable[[list[Row]], None]) -> None:
+        change(self.base[feed])
+        path = self.root / FIRST / f"{feed}.csv"
+        _write(path, self.base[feed])
+        manifest = self.root / FIRST / "manifest.json"
+        manifest.unlink(missing_ok=True)
+
+    def deliver(self, day: str, rows: dict[str, list[Row]]) -> None:
+        """Deliver a delta."""
+        folder = self.root / day
+        folder.mkdir()
+        for feed, changed in rows.items():
+            _write(folder / f"{feed}.csv", changed)
+        manifest = {"source_system": "synthetic", "extract_date": day, "mode": "delta"}
+        (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+
+
+def _read(path: Path) -> list[Row]:
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def _write(path: Path, rows: list[Row]) -> None:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, names, restval="")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def deleted(row: Row) -> Row:
+    return row | {"deleted": "true"}
+
+
+@pytest.fixture(scope="module")
+def hospital(tmp_path_factory: pytest.TempPathFactory) -> Hospital:
+    """Patients 1 to 8 change in the delta; 20 and 21 have dates that count only when the open cut-off moves."""
+    hospital = Hospital(tmp_path_factory.mktemp("delta") / "extracts")
+
+    def visits(rows: list[Row]) -> None:
+        late = dict(hospital.of("follow_ups", 20)[-1])
+        rows.append(late | {"visited_on": "2018-08-10", "vital_status": "dead", "death_on": "2018-08-09"})
+        rows.append(dict(hospital.of("follow_ups", 21)[-1]) | {"visited_on": "2018-08", "vital_status": "alive"})
+
+    hospital.change_snapshot("follow_ups", visits)
+    newcomer = [row | {"patient_id": "SYN-9000001"} for row in hospital.of("patients", 9)]
+    hospital.deliver(
+        SECOND,
+        {
+            "patients": [*newcomer, *(deleted(row) for row in hospital.of("patients", 3))],
+            "cart_infusions": [
+                *(
+                    row | {"patient_id": "SYN-9000001", "infusion_id": f"N-{number}"}
+                    for number, row in enumerate(hospital.of("cart_infusions", 9))
+                ),
+                *(row | {"infused_at": "2018-05-01T09:00"} for row in hospital.of("cart_infusions", 4)[:1]),
+            ],
+            "lab_results": [row | {"value": "0.05"} for row in hospital.of("lab_results", 1)],
+            "marrow_assessments": [deleted(row) for row in hospital.of("marrow_assessments", 2)],
+            "follow_ups": [
+                *(row | {"patient_id": "SYN-9000001"} for row in hospital.of("follow_ups", 9)),
+                *(deleted(row) for row in hospital.of("follow_ups", 5)),
+                *(row | {"patient_id": "SYN-8888888"} for row in hospital.of("follow_ups", 6)),  # nobody knows them
+                *(row | {"visited_on": "soon"} for row in hospital.of("follow_ups", 7)),
+            ],
+        },
+    )
+    return hospital
+
+
+@pytest.fixture(scope="module")
+def open_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The study without a fixed data cut-off: it moves with every extract."""
+    path = tmp_path_factory.mktemp("study") / "study.yml"
+    text = (ROOT / "study.yml").read_text(encoding="utf-8")
+    path.write_text(text.replace("data_cutoff: 2018-07-30", "data_cutoff: null"), encoding="utf-8")
+    for extra in ("published",):
+        if (ROOT / extra).exists():
+            shutil.copytree(ROOT / extra, path.parent / extra)
+    return path
+
+
+@pytest.fixture(scope="module")
+def delta_night(hospital: Hospital, open_study: Path, tmp_path_factory: pytest.TempPathFactory) -> Night:
+    root = tmp_path_factory.mktemp("nights")
+    first = root / "first"
+    first.mkdir()
+    (first / FIRST).symlink_to(hospital.root / FIRST)
+    settings = {"CART_STUDY": str(open_study), "CART_DELTA_FROM_ROWS": "1"}
+    began = run_refresh(root / "home", first, **settings)
+    assert began.status == 0, began.stderr
+    night = run_refresh(root / "home", hospital.root, **settings)
+    assert night.status == 0, night.stderr
+    return night
+
+
+@pytest.fixture(scope="module")
+def whole_night(hospital: Hospital, open_study: Path, tmp_path_factory: pytest.TempPathFactory) -> Night:
+    home = tmp_path_factory.mktemp("whole") / "home"
+    night = run_refresh(home, hospital.root, CART_STUDY=str(open_study))
+    assert night.status == 0, night.stderr
+    return night
+
+
+def built(night: Night) -> dict[str, object]:
+    content: dict[str, object] = json.loads((night.home / "current" / "night.json").read_text())["built"]
+    return content
+
+
+@pytest.mark.slow
+def test_the_delta_night_has_every_row_of_a_whole_build(delta_night: Night, whole_night: Night) -> None:
+    assert (built(delta_night)["deltas"], built(whole_night)["deltas"]) == (1, 0)
+    differing: dict[str, int] = {}
+    with duckdb.connect(str(delta_night.database.resolve()), read_only=True) as connection:
+        connection.execute(f"attach '{whole_night.database.resolve()}' as whole (read_only)")
+        tables = [table for table in list_tables(connection) if table != ("quality", "build")]
+        assert len(tables) > 100
+        for schema, table in tables:
+            ours, theirs = (_rows_of(side, schema, table) for side in ("warehouse", "whole"))
+            ((n,),) = connection.execute(
+                f"select count(*) from (({ours} except all {theirs}) union all ({theirs} except all {ours}))"
+            ).fetchall()
+            differing |= {f"{schema}.{table}": n} if n else {}
+    assert differing == {}
+
+
+def _rows_of(side: str, schema: str, table: str) -> str:
+    """All rows of a table, less the moment of loading and the checks that compare with the night before."""
+    kept = "* exclude (loaded_at)" if table == "extracts" else "*"
+    rows = f"select {kept} from {side}.{schema}.{table}"
+    if table != "check_results":
+        return rows
+    first_night = f"select \"check\" from whole.{schema}.{table} where status = 'not_applicable'"
+    return f'{rows} where "check" not in ({first_night})'
+
+
+@pytest.mark.slow
+def test_its_exports_are_byte_equal(delta_night: Night, whole_night: Night) -> None:
+    ours, theirs = (
+        {path.name: path.read_bytes() for path in (night.home / "exports").resolve().iterdir()}
+        for night in (delta_night, whole_night)
+    )
+    assert ours == theirs
