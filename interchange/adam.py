@@ -346,10 +346,15 @@ def _censoring_code(study: Study) -> str:
 
 
 def _times_to_event(connection: duckdb.DuckDBPyConnection, study: Study) -> Dataset:
-    """One row per included subject and time-to-event endpoint."""
-    names = ", ".join(
-        f"({literal(endpoint)}, {literal(paramcd)}, {literal(param)}, {order})"
-        for order, (endpoint, paramcd, param) in enumerate(_TIME_PARAMETERS, start=1)
+    """One row per included subject and time-to-event endpoint; sorted while narrow, dressed with words afterwards."""
+    order = ", ".join(
+        f"({literal(endpoint)}, {place})" for place, (endpoint, *_) in enumerate(_TIME_PARAMETERS, start=1)
+    )
+    codes = " ".join(
+        f"when {place} then {literal(code)}" for place, (_, code, _) in enumerate(_TIME_PARAMETERS, start=1)
+    )
+    labels = " ".join(
+        f"when {place} then {literal(text)}" for place, (*_, text) in enumerate(_TIME_PARAMETERS, start=1)
     )
     ends = " ".join(f"when {code} then {literal(event)}" for code, _, event in _CENSORINGS)
     words = " ".join(f"when {code} then {literal(text)}" for code, text, _ in _CENSORINGS)
@@ -360,11 +365,11 @@ def _times_to_event(connection: duckdb.DuckDBPyConnection, study: Study) -> Data
         else case times.source.feed {dates} end
     end"""
     variables = (
-        *_identifiers(study, "patients"),
-        *_subject_columns("patients"),
-        Variable("TRTA", "Actual Treatment", "text", _treatment("patients")),
-        Variable("PARAMCD", "Parameter Code", "text", "times.paramcd"),
-        Variable("PARAM", "Parameter", "text", "times.param"),
+        *_identifiers(study, "times"),
+        *_subject_columns("times"),
+        Variable("TRTA", "Actual Treatment", "text", _treatment("times")),
+        Variable("PARAMCD", "Parameter Code", "text", f"case times.paramn {codes} end"),
+        Variable("PARAM", "Parameter", "text", f"case times.paramn {labels} end"),
         Variable("PARAMN", "Parameter (N)", "whole", "times.paramn"),
         Variable("AVAL", "Analysis Value", "number", "times.time_days"),
         Variable("AVALU", "Analysis Value Unit", "text", "'DAYS'"),
@@ -376,24 +381,34 @@ def _times_to_event(connection: duckdb.DuckDBPyConnection, study: Study) -> Data
         Variable("STARTDT", "Time-to-Event Origin Date for Subject", "date", "times.event_date - times.time_days"),
         Variable("ADT", "Analysis Date", "date", "times.event_date"),
         Variable("ADY", "Analysis Relative Day", "whole",
-                 _relative_day("date_diff('day', patients.infusion_date, times.event_date)")),
+                 _relative_day("date_diff('day', times.infusion_date, times.event_date)")),
         Variable("DTIMPFL", "Origin or Analysis Date Imputed Flag", "text", _flag("times.date_imputed")),
         *_source_columns("times.source", source_variable),
         Variable("SRCCNT", "Number of Source Rows", "whole", "times.source_rows"),
     )  # fmt: skip
+    source_row = """struct_pack(
+        feed := happened.source_feed, "extract" := happened.source_extract,
+        file := happened.source_file, "row" := happened.source_row
+    )"""
     source = f"""
         from (
             with endings as (
                 select
-                    outcomes.*,
-                    names.paramcd, names.param, names.paramn,
+                    outcomes.patient_key, outcomes.time_days, outcomes.time_months, outcomes.reason,
+                    outcomes.event_kind, outcomes.event_date, outcomes.date_imputed, outcomes.evidence,
+                    patients.included, patients.infusion_date, patients.cart_target,
+                    names.paramn,
                     {_censoring_code(study)} as cnsr,
                     case cnsr when {EVENT} then outcomes.event_kind {ends} end as ending
                 from {mart(connection, "outcomes")} as outcomes
                 inner join {mart(connection, "patients")} as patients on outcomes.patient_key = patients.patient_key
-                inner join (values {names}) as names (endpoint, paramcd, param, paramn)
-                    on outcomes.endpoint = names.endpoint
+                inner join (values {order}) as names (endpoint, paramn) on outcomes.endpoint = names.endpoint
                 where outcomes.kind = 'time_to_event'
+            ),
+
+            -- The few kinds of event that end a time: without this every adverse event is a candidate too.
+            ends as (
+                select * from {mart(connection, "events")} where event_type in (select distinct ending from endings)
             ),
 
             -- The row of the extract that dates the ending: of the rows of that event up to the day, one that is
@@ -401,30 +416,21 @@ def _times_to_event(connection: duckdb.DuckDBPyConnection, study: Study) -> Data
             dated as (
                 select
                     endings.patient_key,
-                    endings.endpoint,
+                    endings.paramn,
                     first(
-                        struct_pack(
-                            feed := happened.source_feed, "extract" := happened.source_extract,
-                            file := happened.source_file, "row" := happened.source_row
-                        )
+                        {source_row}
                         order by
-                            list_contains(
-                                endings.evidence,
-                                struct_pack(
-                                    feed := happened.source_feed, "extract" := happened.source_extract,
-                                    file := happened.source_file, "row" := happened.source_row
-                                )
-                            ) desc,
+                            list_contains(endings.evidence, {source_row}) desc,
                             happened.event_date desc,
                             happened.source_feed, happened.source_extract, happened.source_file, happened.source_row
                     ) as source
                 from endings
-                inner join {mart(connection, "events")} as happened
+                inner join ends as happened
                     on
                         endings.patient_key = happened.patient_key
                         and endings.ending = happened.event_type
                         and happened.event_date <= endings.event_date
-                group by endings.patient_key, endings.endpoint
+                group by endings.patient_key, endings.paramn
             )
 
             select
@@ -432,10 +438,10 @@ def _times_to_event(connection: duckdb.DuckDBPyConnection, study: Study) -> Data
                 coalesce(dated.source, endings.evidence[-1]) as source,
                 len(endings.evidence) as source_rows
             from endings
-            left join dated on endings.patient_key = dated.patient_key and endings.endpoint = dated.endpoint
-        ) as times
-        inner join {mart(connection, "patients")} as patients on times.patient_key = patients.patient_key"""  # noqa: S608
-    return Dataset("ADTTE", "Time-to-Event Analysis Dataset", variables, source, ("USUBJID", "PARAMN"))
+            left join dated on endings.patient_key = dated.patient_key and endings.paramn = dated.paramn
+            order by endings.patient_key, endings.paramn
+        ) as times"""  # noqa: S608
+    return Dataset("ADTTE", "Time-to-Event Analysis Dataset", variables, source, ())
 
 
 def _adverse_events(connection: duckdb.DuckDBPyConnection, study: Study) -> Dataset:
