@@ -1,8 +1,8 @@
 """Dagster wrappers of the analyses: tables of schema `analysis`, figures, report. No arithmetic here."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import dagster as dg
 
@@ -12,6 +12,7 @@ from warehouse import WarehouseHome, connect_build, connect_read_only, table_exi
 if TYPE_CHECKING:
     import duckdb
 
+    from analysis_assets.column_origins import Origin
     from analysis_assets.drawing import DrawingProcess
     from study import Study
 
@@ -33,6 +34,11 @@ class AnalysisContext(Protocol):
     @property
     def drawing(self) -> "DrawingProcess":
         """The second process that draws."""
+
+    def describe(
+        self, connection: "duckdb.DuckDBPyConnection", table: str, origins: "Mapping[str, tuple[Origin, ...]]"
+    ) -> dict[str, Any]:
+        """What Dagster's pages show of an analysis table: columns, what they are made of, first rows."""
 
 
 def _key(table: AnalysisTable) -> dg.AssetKey:
@@ -60,10 +66,13 @@ def analysis_tables() -> dg.AssetsDefinition:
 
     @dg.multi_asset(name="analysis_tables", specs=[_spec(table) for table in TABLES])
     def analysis_tables(refresh: dg.ResourceParam[AnalysisContext]) -> Iterator[dg.MaterializeResult[None]]:
+        from analysis_assets.column_origins import column_origins
+
         with connect_build(refresh.home.build_database) as connection:
             for table, frame in build_tables(connection, refresh.study):
                 rows = write_table(connection, "analysis", table.name, frame)
-                yield dg.MaterializeResult(_key(table), metadata={"dagster/row_count": rows})
+                shown = refresh.describe(connection, table.name, column_origins(table.name, refresh.study))
+                yield dg.MaterializeResult(_key(table), metadata={"dagster/row_count": rows, **shown})
 
     return analysis_tables
 
@@ -88,12 +97,16 @@ def published_tables() -> dg.AssetsDefinition:
 
     @dg.multi_asset(name="published_figures", specs=specs)
     def published_figures(refresh: dg.ResourceParam[AnalysisContext]) -> Iterator[dg.MaterializeResult[None]]:
+        from analysis_assets.column_origins import comparison_origins
         from analysis_assets.published_comparison import build_published_tables
 
         with connect_build(refresh.home.build_database) as connection:
             for name, frame in build_published_tables(connection, refresh.study).items():
                 rows = write_table(connection, "analysis", name, frame)
-                yield dg.MaterializeResult(dg.AssetKey(["analysis", name]), metadata={"dagster/row_count": rows})
+                shown = refresh.describe(connection, name, comparison_origins(frame))
+                yield dg.MaterializeResult(
+                    dg.AssetKey(["analysis", name]), metadata={"dagster/row_count": rows, **shown}
+                )
 
     return published_figures
 

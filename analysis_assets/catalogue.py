@@ -73,7 +73,7 @@ TABLES: Final = (
         "date_sensitivity",
         "sensitivity:date_sensitivity",
         "endpoint of which a time rests on an imputed date",
-        ("outcomes", "outcome_date_sensitivity"),
+        ("patients", "outcomes", "outcome_date_sensitivity"),
     ),
 )
 """Tables built from the marts alone."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from analysis_assets.drawing import DrawingProcess
 from expectations.judge import Judge
+from orchestration.column_lineage import Lineage, read_lineage
 from orchestration.dbt_process import DbtProcess
 from orchestration.extracts import (
     Delivery,
@@ -20,10 +23,14 @@ from orchestration.extracts import (
     load_profile,
     parse_key,
 )
+from orchestration.manifest import LINEAGE
 from orchestration.settings import Settings
 from study import Study, load_study
 from study.loading import study_sha256
 from warehouse import WarehouseHome
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,18 @@ class RefreshContext:
     def extracts(self) -> dict[str, ExtractFolder]:
         """The extracts in the landing folder, by name, oldest first."""
         return {extract.name: extract for extract in discover_extracts(self.settings.extracts)}
+
+    @cached_property
+    def _lineage(self) -> Lineage:
+        return read_lineage(LINEAGE)
+
+    def describe(
+        self, connection: duckdb.DuckDBPyConnection, table: str, origins: Mapping[str, Iterable[tuple[str, str]]]
+    ) -> dict[str, Any]:
+        """Return what Dagster's pages show of an analysis table: columns, what they are made of, first rows."""
+        from orchestration.table_metadata import describe_analysis_table  # brings Dagster
+
+        return describe_analysis_table(connection, table, origins, self._lineage)
 
     @cached_property
     def judge(self) -> Judge:

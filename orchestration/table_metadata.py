@@ -1,11 +1,13 @@
-"""What a person wants to see on an asset's page: rows, columns and the first rows (keys only, no identifiers)."""
+"""What a person wants to see on an asset's page: rows, columns and their origins, first rows (keys, no identifiers)."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import duckdb
 
+from orchestration.column_lineage import Lineage, raw_columns
 from warehouse import connect_read_only, quote
 
 PREVIEW_ROWS = 5
@@ -21,15 +23,59 @@ def describe_tables(database: Path) -> dict[str, dict[str, Any]]:
         described: dict[str, dict[str, Any]] = {}
         for (schema, table), names in columns.items():
             name = f"{schema}.{table}"
-            metadata: dict[str, Any] = {
-                "dagster/column_schema": dg.TableSchema([dg.TableColumn(column, kind) for column, kind in names])
-            }
+            metadata: dict[str, Any] = {"dagster/column_schema": _table_schema(names)}
             if name in counts:
                 metadata["dagster/row_count"] = counts[name]
             if name in counts and schema in PREVIEWED_SCHEMAS:
                 metadata["preview"] = dg.MetadataValue.md(preview(connection, schema, table))
             described[name] = metadata
     return described
+
+
+def describe_analysis_table(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    origins: Mapping[str, Iterable[tuple[str, str]]],
+    lineage: Lineage,
+) -> dict[str, Any]:
+    """Return Dagster metadata of a table of schema `analysis` that was just written.
+
+    Args:
+        connection: to the database that holds it.
+        table: its name.
+        origins: column to the `(schema.table, column)` pairs that it is made of.
+        lineage: of the models, by which those are followed to the raw feeds.
+    """
+    described = connection.execute(f"describe analysis.{quote(table)}").fetchall()
+    deps = {
+        column: [dg.TableColumnDep(dg.AssetKey(source.split(".")), name) for source, name in pairs]
+        for column, pairs in origins.items()
+        if pairs
+    }
+    metadata: dict[str, Any] = {
+        "dagster/column_schema": _table_schema([(row[0], row[1]) for row in described]),
+        "column origins": dg.MetadataValue.md(_grouped_origins(origins, lineage)),
+        "preview": dg.MetadataValue.md(preview(connection, "analysis", table)),
+    }
+    return metadata | ({"dagster/column_lineage": dg.TableColumnLineage(deps)} if deps else {})
+
+
+def _grouped_origins(origins: Mapping[str, Iterable[tuple[str, str]]], lineage: Lineage) -> str:
+    """A Markdown table of the columns that are made of the same, of what, and of which columns of the raw feeds."""
+    groups: dict[tuple[tuple[str, str], ...], list[str]] = {}
+    for column, pairs in origins.items():
+        groups.setdefault(tuple(pairs), []).append(column)
+    known: dict[tuple[str, str], frozenset[str]] = {}
+    lines = ["| columns | made of | raw columns |", "| --- | --- | --- |"]
+    for pairs, columns in groups.items():
+        made_of = ", ".join(".".join(pair) for pair in pairs) or "no data: named by the study file or the method"
+        raw = frozenset[str]().union(*(raw_columns(lineage, *pair, known) for pair in pairs))
+        lines.append(f"| {', '.join(columns)} | {made_of} | {', '.join(sorted(raw))} |")
+    return "\n".join(lines)
+
+
+def _table_schema(columns: Iterable[tuple[str, str]]) -> dg.TableSchema:
+    return dg.TableSchema([dg.TableColumn(name, kind) for name, kind in columns])
 
 
 def preview(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> str:
