@@ -1,238 +1,418 @@
--- What a refresh must at least do, as one plain script: read every feed, pseudonymise, keep the rows as Parquet with
--- their evidence, cast them, aggregate what the marts need, write the marts and export them. No checks, no audit trail,
--- no clinical edge cases, no statistics, no figures: the bare cost of reads, casts and writes on the same engine.
+-- The bare cost of what a refresh reads, casts and writes, as one plain script on the same engine. It makes no decision: no
+-- clinical rule, no check, no statistics, no figure, no report, no audit trail.
 --
--- Variables: `extract` (folder of one extract), `out` (folder to write into), `day` (the extract's date), `key`.
--- Table macro `feed(name)` (made by bare_duckdb.py for CSV or Parquet): every column as text, and `filename`.
+-- 1. Every feed is read, its ids are keyed, and the lake is written.
+-- 2. The lake's text gets its types.
+-- 3. The lake is read, with these casts, once for each table that a refresh stores from it: the columns that the table
+--    reads, and where it asks for certain codes, those rows alone. What is read is only looked at (`max`).
+-- 4. and 5. follow in bare_tables.sql, which bare_duckdb.py writes from the catalogue of a finished warehouse: one
+--    `create table ... as select * from` for each of its tables, one `copy ... to` for each exported table and
+--    for each ADaM and cBioPortal file. They hold what the rules have decided; copied, they cost what the writing costs.
+--
+-- Variables: `extract` (folder of one extract), `out` (folder to write into), `day` (the extract's date), `inner_pad` and
+-- `outer_pad` (the pseudonym key as HMAC pads it).
+-- Table macro `feed(name)` (made by bare_duckdb.py for CSV or Parquet): every column as text, `filename`, `source_row`.
 
-create table keys as
-select distinct patient_id, sha256(getvariable('key') || patient_id) as patient_key from feed('patients');
-
-create macro evidence(filename) as parse_filename(filename);
+-- HMAC-SHA-256 of RFC 2104, as 64 hexadecimal digits.
+create macro keyed(id) as sha256(getvariable('outer_pad') || unhex(sha256(getvariable('inner_pad') || encode(id))));
+create macro keyed_as(kind, id) as left(keyed(kind || ':' || id), 32);
 
 -- ---- 1. the lake: every row as text, keyed, with extract, file and row -----------------------------------------------
 
-copy (select k.patient_key, f.sex, f.birth_date, getvariable('day') as source_extract, evidence(f.filename) as source_file, row_number() over () as source_row
-      from feed('patients') f join keys k using (patient_id))
-to (getvariable('out') || '/lake_patients.parquet') (compression zstd);
+create table keys as select patient_id, keyed(patient_id) as patient_key from (select distinct patient_id from feed('patients'));
 
-copy (select k.patient_key, f.diagnosed_on, f.code_system, f.code, f.description, f.immunophenotype, f.method, getvariable('day') as source_extract, evidence(f.filename) as source_file, row_number() over () as source_row
-      from feed('diagnoses') f join keys k using (patient_id))
-to (getvariable('out') || '/lake_diagnoses.parquet') (compression zstd);
+copy (
+    select k.patient_key, f.sex, f.birth_date,
+        null::varchar as deleted, getvariable('day') as source_extract, parse_filename(f.filename) as source_file, f.source_row
+    from feed('patients') as f join keys as k using (patient_id)
+) to (getvariable('out') || '/lake/patients.parquet') (compression zstd);
 
-copy (select k.patient_key, f.line, f.phase, f.regimen, f.started_on, f.ended_on, f.outcome, getvariable('day') as source_extract, evidence(f.filename) as source_file, row_number() over () as source_row
-      from feed('prior_therapies') f join keys k using (patient_id))
-to (getvariable('out') || '/lake_prior_therapies.parquet') (compression zstd);
+copy (
+    select k.patient_key, f.diagnosed_on, f.code_system, f.code, f.description, f.immunophenotype, f.method,
+        null::varchar as deleted, getvariable('day') as source_extract, parse_filename(f.filename) as source_file, f.source_row
+    from feed('diagnoses') as f join keys as k using (patient_id)
+) to (getvariable('out') || '/lake/diagnoses.parquet') (compression zstd);
 
-copy (select k.patient_key, f.collected_at, f.specimen, f.loinc, f.test_name, f.value, f.unit, getvariable('day') as source_extract, evidence(f.filename) as source_file, row_number() over () as source_row
-      from feed('lab_results') f join keys k using (patient_id))
-to (getvariable('out') || '/lake_lab_results.parquet') (compression zstd);
+copy (
+    select k.patient_key, f.line, f.phase, f.regimen, f.started_on, f.ended_on, f.outcome,
+        null::varchar as deleted, getvariable('day') as source_extract, parse_filename(f.filename) as source_file, f.source_row
+    from feed('prior_therapies') as f join keys as k using (patient_id)
+) to (getvariable('out') || '/lake/prior_therapies.parquet') (compression zstd);
 
-copy (select k.patient_key, f.measured_at, f.sign, f.value, f.unit, getvariable('day') as source_extract, evidence(f.filename) as source_file, row_number() over () as source_row
-      from feed('vital_signs') f join keys k using (patient_id))
-to (getvariable('out') || '/lake_vital_signs.parquet') (compression zstd);
+copy (
+    select k.patient_key, f.collected_at, f.specimen, f.loinc, f.test_name, f.value, f.unit,
+        null::varchar as deleted, getvariable('day') as source_extract, parse_filename(f.filename) as source_file, f.source_row
+    from feed('lab_results') as f join keys as k using (patient_id)
+) to (getvariable('out') || '/lake/lab_results.parquet') (compression zstd);
 
-copy (select k.patient_key, f.sampled_on, f.blast_percent, f.method, getvariable('day') as source_extract, evidence(f.filename) as source_file, row_number() over () as source_row
-      from feed('marrow_assessments') f join keys k using (patient_id))
-to (getvariable('out') || '/lake_marrow_assessments.parquet') (compression zstd);
+copy (
+    select k.patient_key, f.measured_at, f.sign, f.value, f.unit,
+        null::varchar as deleted, getvariable('day') as source_extract, parse_filename(f.filename) as source_file, f.source_row
+    from feed('vital_signs') as f join keys as k using (patient_id)
+) to (getvariable('out') || '/lake/vital_signs.parquet') (compression zstd);
 
-copy (select k.patient_key, f.sampled_on, f.method, f.target, f.value_percent, f.result, getvariable('day') as source_extract, evidence(f.filename) as source_file, row_number() over () as source_row
-      from feed('mrd_results') f join keys k using (patient_id))
-to (getvariable('out') || '/lake_mrd_results.parquet') (compression zstd);
+copy (
+    select k.patient_key, f.sampled_on, f.blast_percent, f.method,
+        null::varchar as deleted, getvariable('day') as source_extract, parse_filename(f.filename) as source_file, f.source_row
+    from feed('marrow_assessments') as f join keys as k using (patient_id)
+) to (getvariable('out') || '/lake/marrow_assessments.parquet') (compression zstd);
 
-copy (select k.patient_key, f.assessed_on, f.site, f.method, f.finding, getvariable('day') as source_extract, evidence(f.filename) as source_file, row_number() over () as source_row
-      from feed('extramedullary_assessments') f join keys k using (patient_id))
-to (getvariable('out') || '/lake_extramedullary_assessments.parquet') (compression zstd);
+copy (
+    select k.patient_key, f.sampled_on, f.method, f.target, f.value_percent, f.result,
+        null::varchar as deleted, getvariable('day') as source_extract, parse_filename(f.filename) as source_file, f.source_row
+    from feed('mrd_results') as f join keys as k using (patient_id)
+) to (getvariable('out') || '/lake/mrd_results.parquet') (compression zstd);
 
-copy (select k.patient_key, f.sampled_on, f.kind, f.gene, f.result, getvariable('day') as source_extract, evidence(f.filename) as source_file, row_number() over () as source_row
-      from feed('molecular_findings') f join keys k using (patient_id))
-to (getvariable('out') || '/lake_molecular_findings.parquet') (compression zstd);
+copy (
+    select k.patient_key, f.assessed_on, f.site, f.method, f.finding,
+        null::varchar as deleted, getvariable('day') as source_extract, parse_filename(f.filename) as source_file, f.source_row
+    from feed('extramedullary_assessments') as f join keys as k using (patient_id)
+) to (getvariable('out') || '/lake/extramedullary_assessments.parquet') (compression zstd);
 
-copy (select k.patient_key, f.drug, f.started_at, f.ended_at, f.dose, f.dose_unit, f.purpose, getvariable('day') as source_extract, evidence(f.filename) as source_file, row_number() over () as source_row
-      from feed('medications') f join keys k using (patient_id))
-to (getvariable('out') || '/lake_medications.parquet') (compression zstd);
+copy (
+    select k.patient_key, f.sampled_on, f.kind, f.gene, f.result,
+        null::varchar as deleted, getvariable('day') as source_extract, parse_filename(f.filename) as source_file, f.source_row
+    from feed('molecular_findings') as f join keys as k using (patient_id)
+) to (getvariable('out') || '/lake/molecular_findings.parquet') (compression zstd);
 
-copy (select k.patient_key, sha256(getvariable('key') || f.infusion_id) as infusion_id, f.infused_at, f.course, f.fraction, f.target, f.cells_per_kg, getvariable('day') as source_extract, evidence(f.filename) as source_file, row_number() over () as source_row
-      from feed('cart_infusions') f join keys k using (patient_id))
-to (getvariable('out') || '/lake_cart_infusions.parquet') (compression zstd);
+copy (
+    select k.patient_key, f.drug, f.started_at, f.ended_at, f.dose, f.dose_unit, f.purpose,
+        null::varchar as deleted, getvariable('day') as source_extract, parse_filename(f.filename) as source_file, f.source_row
+    from feed('medications') as f join keys as k using (patient_id)
+) to (getvariable('out') || '/lake/medications.parquet') (compression zstd);
 
-copy (select k.patient_key, sha256(getvariable('key') || f.event_id) as event_id, sha256(getvariable('key') || f.parent_event_id) as parent_event_id, f.term, f.grade, f.grading_scale, f.started_on, f.ended_on, f.phase, getvariable('day') as source_extract, evidence(f.filename) as source_file, row_number() over () as source_row
-      from feed('adverse_events') f join keys k using (patient_id))
-to (getvariable('out') || '/lake_adverse_events.parquet') (compression zstd);
+copy (
+    select k.patient_key, keyed_as('infusion', f.infusion_id) as infusion_id, f.infused_at, f.course, f.fraction, f.target, f.cells_per_kg,
+        null::varchar as deleted, getvariable('day') as source_extract, parse_filename(f.filename) as source_file, f.source_row
+    from feed('cart_infusions') as f join keys as k using (patient_id)
+) to (getvariable('out') || '/lake/cart_infusions.parquet') (compression zstd);
 
-copy (select k.patient_key, sha256(getvariable('key') || f.encounter_id) as encounter_id, f.care_unit, f.admitted_at, f.discharged_at, getvariable('day') as source_extract, evidence(f.filename) as source_file, row_number() over () as source_row
-      from feed('encounters') f join keys k using (patient_id))
-to (getvariable('out') || '/lake_encounters.parquet') (compression zstd);
+copy (
+    select k.patient_key, keyed_as('event', f.event_id) as event_id, keyed_as('event', f.parent_event_id) as parent_event_id, f.term, f.grade, f.grading_scale, f.started_on, f.ended_on, f.phase,
+        null::varchar as deleted, getvariable('day') as source_extract, parse_filename(f.filename) as source_file, f.source_row
+    from feed('adverse_events') as f join keys as k using (patient_id)
+) to (getvariable('out') || '/lake/adverse_events.parquet') (compression zstd);
 
-copy (select k.patient_key, f.procedure, f.performed_on, f.detail, getvariable('day') as source_extract, evidence(f.filename) as source_file, row_number() over () as source_row
-      from feed('procedures') f join keys k using (patient_id))
-to (getvariable('out') || '/lake_procedures.parquet') (compression zstd);
+copy (
+    select k.patient_key, keyed_as('encounter', f.encounter_id) as encounter_id, f.care_unit, f.admitted_at, f.discharged_at,
+        null::varchar as deleted, getvariable('day') as source_extract, parse_filename(f.filename) as source_file, f.source_row
+    from feed('encounters') as f join keys as k using (patient_id)
+) to (getvariable('out') || '/lake/encounters.parquet') (compression zstd);
 
-copy (select k.patient_key, f.visited_on, f.vital_status, f.death_on, f.cause_of_death, f.disease_status, f.relapse_on, f.relapse_site, getvariable('day') as source_extract, evidence(f.filename) as source_file, row_number() over () as source_row
-      from feed('follow_ups') f join keys k using (patient_id))
-to (getvariable('out') || '/lake_follow_ups.parquet') (compression zstd);
+copy (
+    select k.patient_key, f.procedure, f.performed_on, f.detail,
+        null::varchar as deleted, getvariable('day') as source_extract, parse_filename(f.filename) as source_file, f.source_row
+    from feed('procedures') as f join keys as k using (patient_id)
+) to (getvariable('out') || '/lake/procedures.parquet') (compression zstd);
 
--- ---- 2. typed rows ---------------------------------------------------------------------------------------------------
+copy (
+    select k.patient_key, f.visited_on, f.vital_status, f.death_on, f.cause_of_death, f.disease_status, f.relapse_on, f.relapse_site,
+        null::varchar as deleted, getvariable('day') as source_extract, parse_filename(f.filename) as source_file, f.source_row
+    from feed('follow_ups') as f join keys as k using (patient_id)
+) to (getvariable('out') || '/lake/follow_ups.parquet') (compression zstd);
 
-create macro lake(name) as table from read_parquet(getvariable('out') || '/lake_' || name || '.parquet');
-create schema staging;
-create schema marts;
+-- ---- 2. types --------------------------------------------------------------------------------------------------------
 
-create view staging.lab_results as
-select patient_key, try_cast(collected_at as timestamp) as collected_at, contains(collected_at, ':') as has_time, specimen, loinc, test_name,
-    try_cast(ltrim(value, '<>= ') as double) as value, nullif(regexp_extract(value, '^[<>=]+'), '') as comparator, unit,
-    source_extract, source_file, source_row
+create macro lake(name) as table from read_parquet(getvariable('out') || '/lake/' || name || '.parquet');
+
+create view patients as
+select patient_key, sex, try_cast(birth_date as date) as birth_date,
+    cast(source_extract as date) as source_extract, source_file, source_row
+from lake('patients');
+
+create view diagnoses as
+select patient_key, try_cast(diagnosed_on as date) as diagnosed_on, code_system, code, description, immunophenotype, method,
+    cast(source_extract as date) as source_extract, source_file, source_row
+from lake('diagnoses');
+
+create view prior_therapies as
+select patient_key, try_cast(line as integer) as line, phase, regimen, try_cast(started_on as date) as started_on, try_cast(ended_on as date) as ended_on, outcome,
+    cast(source_extract as date) as source_extract, source_file, source_row
+from lake('prior_therapies');
+
+create view lab_results as
+select patient_key, try_cast(collected_at as timestamp) as collected_at, contains(collected_at, ':') as collected_at_has_time, specimen, loinc, test_name, try_cast(ltrim(value, '<>= ') as double) as value, unit,
+    cast(source_extract as date) as source_extract, source_file, source_row
 from lake('lab_results');
 
-create view staging.vital_signs as
-select patient_key, try_cast(measured_at as timestamp) as measured_at, sign, try_cast(value as double) as value, source_extract, source_file, source_row
+create view vital_signs as
+select patient_key, try_cast(measured_at as timestamp) as measured_at, contains(measured_at, ':') as measured_at_has_time, sign, try_cast(ltrim(value, '<>= ') as double) as value, unit,
+    cast(source_extract as date) as source_extract, source_file, source_row
 from lake('vital_signs');
 
-create table staging.patients as
-select patient_key, sex, try_cast(birth_date as date) as birth_date, source_extract, source_file, source_row from lake('patients');
-
-create table staging.infusions as
-select patient_key, infusion_id, try_cast(infused_at as timestamp) as infused_at, try_cast(course as integer) as course,
-    try_cast(fraction as integer) as fraction, target, try_cast(cells_per_kg as double) as cells_per_kg, source_extract, source_file, source_row
-from lake('cart_infusions');
-
-create table staging.marrow as
-select patient_key, try_cast(sampled_on as date) as sampled_on, try_cast(blast_percent as double) as blast_percent, source_extract, source_file, source_row
+create view marrow_assessments as
+select patient_key, try_cast(sampled_on as date) as sampled_on, try_cast(blast_percent as double) as blast_percent, method,
+    cast(source_extract as date) as source_extract, source_file, source_row
 from lake('marrow_assessments');
 
-create table staging.mrd as
+create view mrd_results as
 select patient_key, try_cast(sampled_on as date) as sampled_on, method, target, try_cast(ltrim(value_percent, '<>= ') as double) as value_percent, result,
-    source_extract, source_file, source_row
+    cast(source_extract as date) as source_extract, source_file, source_row
 from lake('mrd_results');
 
-create table staging.extramedullary as
-select patient_key, try_cast(assessed_on as date) as assessed_on, site, finding, source_extract, source_file, source_row
+create view extramedullary_assessments as
+select patient_key, try_cast(assessed_on as date) as assessed_on, site, method, finding,
+    cast(source_extract as date) as source_extract, source_file, source_row
 from lake('extramedullary_assessments');
 
-create table staging.adverse_events as
-select patient_key, event_id, parent_event_id, term, try_cast(grade as integer) as grade, grading_scale, try_cast(started_on as date) as started_on,
-    try_cast(ended_on as date) as ended_on, phase, source_extract, source_file, source_row
-from lake('adverse_events');
+create view molecular_findings as
+select patient_key, try_cast(sampled_on as date) as sampled_on, kind, gene, result,
+    cast(source_extract as date) as source_extract, source_file, source_row
+from lake('molecular_findings');
 
-create table staging.medications as
-select patient_key, drug, try_cast(started_at as timestamp) as started_at, try_cast(ended_at as timestamp) as ended_at, try_cast(dose as double) as dose,
-    purpose, source_extract, source_file, source_row
+create view medications as
+select patient_key, drug, try_cast(started_at as timestamp) as started_at, contains(started_at, ':') as started_at_has_time, try_cast(ended_at as timestamp) as ended_at, contains(ended_at, ':') as ended_at_has_time, try_cast(dose as double) as dose, dose_unit, purpose,
+    cast(source_extract as date) as source_extract, source_file, source_row
 from lake('medications');
 
-create table staging.follow_ups as
-select patient_key, try_cast(visited_on as date) as visited_on, vital_status, try_cast(death_on as date) as death_on, disease_status,
-    try_cast(relapse_on as date) as relapse_on, source_extract, source_file, source_row
+create view cart_infusions as
+select patient_key, infusion_id, try_cast(infused_at as timestamp) as infused_at, contains(infused_at, ':') as infused_at_has_time, try_cast(course as integer) as course, try_cast(fraction as integer) as fraction, target, try_cast(cells_per_kg as double) as cells_per_kg,
+    cast(source_extract as date) as source_extract, source_file, source_row
+from lake('cart_infusions');
+
+create view adverse_events as
+select patient_key, event_id, parent_event_id, term, try_cast(grade as integer) as grade, grading_scale, try_cast(started_on as date) as started_on, try_cast(ended_on as date) as ended_on, phase,
+    cast(source_extract as date) as source_extract, source_file, source_row
+from lake('adverse_events');
+
+create view encounters as
+select patient_key, encounter_id, care_unit, try_cast(admitted_at as timestamp) as admitted_at, contains(admitted_at, ':') as admitted_at_has_time, try_cast(discharged_at as timestamp) as discharged_at, contains(discharged_at, ':') as discharged_at_has_time,
+    cast(source_extract as date) as source_extract, source_file, source_row
+from lake('encounters');
+
+create view procedures as
+select patient_key, procedure, try_cast(performed_on as date) as performed_on, detail,
+    cast(source_extract as date) as source_extract, source_file, source_row
+from lake('procedures');
+
+create view follow_ups as
+select patient_key, try_cast(visited_on as date) as visited_on, vital_status, try_cast(death_on as date) as death_on, cause_of_death, disease_status, try_cast(relapse_on as date) as relapse_on, relapse_site,
+    cast(source_extract as date) as source_extract, source_file, source_row
 from lake('follow_ups');
 
--- ---- 3. what needs the long feeds -----------------------------------------------------------------------------------
+-- ---- 3. readings, by the table that is stored from them ---------------------------------------------------------------
 
-create table time_zero as
-select patient_key, min(infused_at) as infused_at, cast(min(infused_at) as date) as day0 from staging.infusions where course = 1 group by patient_key;
+-- int_time_zero
+select max(columns(*)) from (select patient_key, infused_at, infused_at_has_time, course, fraction, source_extract, source_file, source_row from cart_infusions);
+-- int_cart_product
+select max(columns(*)) from (select patient_key, infused_at, course, target, cells_per_kg, source_extract, source_file, source_row from cart_infusions);
+-- int_clinical_events
+select max(columns(*)) from (select patient_key, infused_at, course, fraction, target, cells_per_kg, source_extract, source_file, source_row from cart_infusions);
+-- int_subsequent_therapies
+select max(columns(*)) from (select patient_key, infused_at, course, source_extract, source_file, source_row from cart_infusions);
+-- int_subsequent_therapies
+select max(columns(*)) from (select patient_key, started_at, purpose, source_extract, source_file, source_row from medications where purpose in ('consolidation', 'salvage'));
+-- int_graded_labs
+select max(columns(*)) from (select patient_key, collected_at, specimen, loinc, value, unit, source_extract, source_file, source_row from lab_results where loinc in ('6690-2', '751-8', '731-0', '777-3', '718-7', '1742-6', '1920-8', '1975-2'));
+-- int_lab_files
+select max(columns(*)) from (select source_extract, source_file from lab_results);
+-- int_cell_persistence
+select max(columns(*)) from (select patient_key, collected_at, loinc, value, source_extract, source_file, source_row from lab_results where loinc in ('8117-4', 'LOCAL-VCN'));
+-- int_circulating_blasts
+select max(columns(*)) from (select patient_key, collected_at, loinc, value, source_extract, source_file, source_row from lab_results where loinc = '26446-6');
+-- int_baseline_labs
+select max(columns(*)) from (select patient_key, collected_at, collected_at_has_time, specimen, loinc, value, unit, source_extract, source_file, source_row from lab_results where loinc in ('6690-2'));
+-- int_crs_vital_signs
+select max(columns(*)) from (select patient_key, measured_at, sign, value, source_extract, source_file, source_row from vital_signs where sign in ('systolic_bp', 'oxygen_flow'));
+-- int_crs_episodes
+select max(columns(*)) from (select patient_key, measured_at, value, unit, source_extract, source_file, source_row from vital_signs where sign = 'temperature');
+-- int_icans
+select max(columns(*)) from (select patient_key, measured_at, value, source_extract, source_file, source_row from vital_signs where sign = 'ice_score');
+-- int_crs_organ_toxicity
+select max(columns(*)) from (select patient_key, sex from patients);
+-- int_crs_vital_signs
+select max(columns(*)) from (select patient_key, birth_date from patients);
+-- int_worst_labs
+select max(columns(*)) from (select patient_key, sex from patients);
+-- int_lab_toxicity
+select max(columns(*)) from (select patient_key, sex from patients);
+-- int_cohort
+select max(columns(*)) from (select patient_key from patients);
+-- int_eligible_infused
+select max(columns(*)) from (select patient_key from patients);
+-- int_eligible_infusion_window
+select max(columns(*)) from (select patient_key from patients);
+-- int_eligible_diagnosis
+select max(columns(*)) from (select patient_key from patients);
+-- int_eligible_no_excluded_diagnosis
+select max(columns(*)) from (select patient_key from patients);
+-- int_eligible_relapsed_or_refractory
+select max(columns(*)) from (select patient_key from patients);
+-- int_eligible_follow_up
+select max(columns(*)) from (select patient_key from patients);
+-- patients
+select max(columns(*)) from (select patient_key, sex, birth_date from patients);
+-- int_eligible_diagnosis
+select max(columns(*)) from (select patient_key, diagnosed_on, code, immunophenotype from diagnoses);
+-- int_eligible_no_excluded_diagnosis
+select max(columns(*)) from (select patient_key, diagnosed_on, code from diagnoses);
+-- int_recorded_disease_labels
+select max(columns(*)) from (select patient_key, diagnosed_on, code, description from diagnoses);
+-- int_prior_therapy
+select max(columns(*)) from (select patient_key, started_on, source_extract, source_file, source_row from prior_therapies);
+-- int_refractory
+select max(columns(*)) from (select patient_key, phase, started_on, outcome, source_extract, source_file, source_row from prior_therapies);
+-- int_relapsed
+select max(columns(*)) from (select patient_key, started_on, ended_on, outcome, source_extract, source_file, source_row from prior_therapies);
+-- int_crs_treatments
+select max(columns(*)) from (select patient_key, drug, started_at, dose, dose_unit, source_extract, source_file, source_row from medications where purpose = 'crs_treatment');
+-- int_crs_pressors
+select max(columns(*)) from (select patient_key, drug, started_at, ended_at, dose, dose_unit, source_extract, source_file, source_row from medications);
+-- int_lymphodepletion
+select max(columns(*)) from (select patient_key, drug, started_at, source_extract, source_file, source_row from medications where purpose = 'lymphodepletion');
+-- int_crs_ventilation
+select max(columns(*)) from (select patient_key, procedure, performed_on, source_extract, source_file, source_row from procedures);
+-- int_allo_transplants
+select max(columns(*)) from (select patient_key, performed_on, detail, source_extract, source_file, source_row from procedures where procedure = 'allo_hsct');
+-- int_patient_hsct
+select max(columns(*)) from (select patient_key, performed_on from procedures);
+-- int_recorded_adverse_events
+select max(columns(*)) from (select patient_key, event_id, parent_event_id, term, grade, grading_scale, started_on, ended_on, phase, source_extract, source_file, source_row from adverse_events);
+-- int_icu_admissions
+select max(columns(*)) from (select patient_key, encounter_id, admitted_at, discharged_at, source_extract, source_file, source_row from encounters where care_unit = 'icu');
+-- int_assessment_extramedullary
+select max(columns(*)) from (select patient_key, assessed_on, site, finding, source_extract, source_file, source_row from extramedullary_assessments);
+-- int_response_assessment_dates
+select max(columns(*)) from (select patient_key, assessed_on, finding, source_extract, source_file, source_row from extramedullary_assessments);
+-- int_leukemia_findings
+select max(columns(*)) from (select patient_key, assessed_on, site, source_extract, source_file, source_row from extramedullary_assessments where finding = 'present');
+-- int_baseline_extramedullary
+select max(columns(*)) from (select patient_key, assessed_on, site, finding, source_extract, source_file, source_row from extramedullary_assessments);
+-- int_relapsed
+select max(columns(*)) from (select patient_key, assessed_on, source_extract, source_file, source_row from extramedullary_assessments where finding = 'present');
+-- int_assessment_marrow
+select max(columns(*)) from (select patient_key, sampled_on, blast_percent, source_extract, source_file, source_row from marrow_assessments);
+-- int_response_assessment_dates
+select max(columns(*)) from (select patient_key, sampled_on, blast_percent, source_extract, source_file, source_row from marrow_assessments);
+-- int_leukemia_findings
+select max(columns(*)) from (select patient_key, sampled_on, blast_percent, source_extract, source_file, source_row from marrow_assessments);
+-- int_baseline_marrow
+select max(columns(*)) from (select patient_key, sampled_on, blast_percent, source_extract, source_file, source_row from marrow_assessments);
+-- int_relapsed
+select max(columns(*)) from (select patient_key, sampled_on, blast_percent, source_extract, source_file, source_row from marrow_assessments);
+-- int_mrd_findings
+select max(columns(*)) from (select patient_key, sampled_on, method, target, value_percent, result, source_extract, source_file, source_row from mrd_results);
+-- int_baseline_genes
+select max(columns(*)) from (select patient_key, sampled_on, kind, gene, result, source_extract, source_file, source_row from molecular_findings);
+-- int_leukemia_findings
+select max(columns(*)) from (select patient_key, visited_on, disease_status, relapse_on, relapse_site, source_extract, source_file, source_row from follow_ups);
+-- int_deaths
+select max(columns(*)) from (select patient_key, visited_on, vital_status, death_on, cause_of_death, source_extract, source_file, source_row from follow_ups);
+-- int_last_visits
+select max(columns(*)) from (select patient_key, visited_on, source_extract, source_file, source_row from follow_ups);
+-- int_eligible_follow_up
+select max(columns(*)) from (select patient_key, visited_on from follow_ups);
+-- int_late_visits
+select max(columns(*)) from (select patient_key, visited_on, vital_status, death_on, source_extract, source_file, source_row from follow_ups);
+-- int_last_clinical_rows
+select max(columns(*)) from (select patient_key, sampled_on, source_extract, source_file, source_row from marrow_assessments);
+-- int_last_clinical_rows
+select max(columns(*)) from (select patient_key, sampled_on, source_extract, source_file, source_row from mrd_results);
+-- int_last_clinical_rows
+select max(columns(*)) from (select patient_key, assessed_on, source_extract, source_file, source_row from extramedullary_assessments);
+-- int_last_clinical_rows
+select max(columns(*)) from (select patient_key, collected_at, source_extract, source_file, source_row from lab_results);
+-- int_last_clinical_rows
+select max(columns(*)) from (select patient_key, measured_at, source_extract, source_file, source_row from vital_signs);
+-- int_last_clinical_rows
+select max(columns(*)) from (select patient_key, started_at, source_extract, source_file, source_row from medications);
+-- int_last_clinical_rows
+select max(columns(*)) from (select patient_key, infused_at, source_extract, source_file, source_row from cart_infusions);
+-- int_last_clinical_rows
+select max(columns(*)) from (select patient_key, started_on, source_extract, source_file, source_row from adverse_events);
+-- int_last_clinical_rows
+select max(columns(*)) from (select patient_key, admitted_at, source_extract, source_file, source_row from encounters);
+-- int_last_clinical_rows
+select max(columns(*)) from (select patient_key, performed_on, source_extract, source_file, source_row from procedures);
 
-create table baseline_labs as
-select l.patient_key, l.loinc, max(l.collected_at) as collected_at, arg_max(l.value, l.collected_at) as value,
-    arg_max(struct_pack(extract := l.source_extract, file := l.source_file, "row" := l.source_row), l.collected_at) as evidence
-from staging.lab_results l join time_zero z using (patient_key)
-where l.loinc in ('6690-2', '751-8', '777-3', '718-7', '1742-6', '1920-8', '1975-2', '1988-5', '2276-4', '26881-3')
-    and l.collected_at <= z.infused_at and l.collected_at >= z.infused_at - interval 30 days and l.value is not null
-group by l.patient_key, l.loinc;
+-- quality.rejected_values: every value that has a type
+-- rejected_values
+select max(columns(*)) from (select patient_key, birth_date, source_extract, source_file, source_row from patients);
+-- rejected_values
+select max(columns(*)) from (select patient_key, diagnosed_on, source_extract, source_file, source_row from diagnoses);
+-- rejected_values
+select max(columns(*)) from (select patient_key, line, started_on, ended_on, source_extract, source_file, source_row from prior_therapies);
+-- rejected_values
+select max(columns(*)) from (select patient_key, collected_at, value, source_extract, source_file, source_row from lab_results);
+-- rejected_values
+select max(columns(*)) from (select patient_key, measured_at, value, source_extract, source_file, source_row from vital_signs);
+-- rejected_values
+select max(columns(*)) from (select patient_key, sampled_on, blast_percent, source_extract, source_file, source_row from marrow_assessments);
+-- rejected_values
+select max(columns(*)) from (select patient_key, sampled_on, value_percent, source_extract, source_file, source_row from mrd_results);
+-- rejected_values
+select max(columns(*)) from (select patient_key, assessed_on, source_extract, source_file, source_row from extramedullary_assessments);
+-- rejected_values
+select max(columns(*)) from (select patient_key, sampled_on, source_extract, source_file, source_row from molecular_findings);
+-- rejected_values
+select max(columns(*)) from (select patient_key, started_at, ended_at, dose, source_extract, source_file, source_row from medications);
+-- rejected_values
+select max(columns(*)) from (select patient_key, infused_at, course, fraction, cells_per_kg, source_extract, source_file, source_row from cart_infusions);
+-- rejected_values
+select max(columns(*)) from (select patient_key, grade, started_on, ended_on, source_extract, source_file, source_row from adverse_events);
+-- rejected_values
+select max(columns(*)) from (select patient_key, admitted_at, discharged_at, source_extract, source_file, source_row from encounters);
+-- rejected_values
+select max(columns(*)) from (select patient_key, performed_on, source_extract, source_file, source_row from procedures);
+-- rejected_values
+select max(columns(*)) from (select patient_key, visited_on, death_on, relapse_on, source_extract, source_file, source_row from follow_ups);
 
-create table worst_labs as
-select l.patient_key, l.loinc, cast(l.collected_at as date) >= z.day0 + 1 as after_infusion,
-    arg_min(struct_pack(value := l.value, day := cast(l.collected_at as date) - z.day0, extract := l.source_extract, file := l.source_file, "row" := l.source_row), l.value) as lowest,
-    arg_max(struct_pack(value := l.value, day := cast(l.collected_at as date) - z.day0, extract := l.source_extract, file := l.source_file, "row" := l.source_row), l.value) as highest
-from staging.lab_results l join time_zero z using (patient_key)
-where l.loinc in ('6690-2', '751-8', '777-3', '718-7', '1742-6', '1920-8', '1975-2')
-    and l.collected_at between z.day0 - interval 30 days and z.day0 + interval 31 days and l.value is not null
-group by all;
+-- quality.ignored_rows: the date that places a row in time
+-- ignored_rows
+select max(columns(*)) from (select sampled_on, source_extract, source_file from marrow_assessments);
+-- ignored_rows
+select max(columns(*)) from (select sampled_on, source_extract, source_file from mrd_results);
+-- ignored_rows
+select max(columns(*)) from (select assessed_on, source_extract, source_file from extramedullary_assessments);
+-- ignored_rows
+select max(columns(*)) from (select collected_at, source_extract, source_file from lab_results);
+-- ignored_rows
+select max(columns(*)) from (select measured_at, source_extract, source_file from vital_signs);
+-- ignored_rows
+select max(columns(*)) from (select started_at, source_extract, source_file from medications);
+-- ignored_rows
+select max(columns(*)) from (select infused_at, source_extract, source_file from cart_infusions);
+-- ignored_rows
+select max(columns(*)) from (select started_on, source_extract, source_file from adverse_events);
+-- ignored_rows
+select max(columns(*)) from (select admitted_at, source_extract, source_file from encounters);
+-- ignored_rows
+select max(columns(*)) from (select performed_on, source_extract, source_file from procedures);
+-- ignored_rows
+select max(columns(*)) from (select diagnosed_on, source_extract, source_file from diagnoses);
+-- ignored_rows
+select max(columns(*)) from (select started_on, source_extract, source_file from prior_therapies);
+-- ignored_rows
+select max(columns(*)) from (select sampled_on, source_extract, source_file from molecular_findings);
+-- ignored_rows
+select max(columns(*)) from (select visited_on, source_extract, source_file from follow_ups);
 
-create table neutrophil_days as
-select l.patient_key, cast(l.collected_at as date) - z.day0 as study_day, min(l.value) as neutrophils
-from staging.lab_results l join time_zero z using (patient_key)
-where l.loinc = '751-8' and l.collected_at between z.day0 and z.day0 + interval 100 days and l.value is not null
-group by all;
-
-create table circulating_blasts as
-select l.patient_key, cast(l.collected_at as date) as collected_on, l.value, l.source_extract, l.source_file, l.source_row
-from staging.lab_results l where l.loinc = '26446-6' and l.value is not null;
-
-create table rejected_values as
-select 'lab_results' as feed, source_extract, source_file, source_row, value as text from lake('lab_results')
-where (value is not null and try_cast(ltrim(value, '<>= ') as double) is null) or (collected_at is not null and try_cast(collected_at as timestamp) is null);
-
-create table crs_vitals as
-select v.patient_key, v.sign, max(v.value) as highest, min(v.value) as lowest
-from staging.vital_signs v join time_zero z using (patient_key)
-where v.measured_at between z.infused_at and z.infused_at + interval 30 days
-group by v.patient_key, v.sign;
-
--- ---- 4. marts --------------------------------------------------------------------------------------------------------
-
-create table marts.response_assessments as
-select m.patient_key, m.sampled_on as assessed_on, m.sampled_on - z.day0 as study_day, m.blast_percent as marrow_blast_percent,
-    b.value as circulating_blasts, e.present as extramedullary_disease, d.result as mrd_status,
-    m.blast_percent < 5 and coalesce(b.value, 0) = 0 and not coalesce(e.present, false) as complete_remission,
-    [struct_pack(extract := m.source_extract, file := m.source_file, "row" := m.source_row)] as evidence
-from staging.marrow m
-join time_zero z using (patient_key)
-left join (select patient_key, collected_on, max(value) as value from circulating_blasts group by all) b on b.patient_key = m.patient_key and b.collected_on = m.sampled_on
-left join (select patient_key, assessed_on, bool_or(finding = 'present') as present from staging.extramedullary group by all) e on e.patient_key = m.patient_key and e.assessed_on = m.sampled_on
-left join (select patient_key, sampled_on, max(result) as result from staging.mrd group by all) d on d.patient_key = m.patient_key and d.sampled_on = m.sampled_on
-where m.sampled_on > z.day0;
-
-create table marts.adverse_events as
-select patient_key, phase, term, max(grade) as worst_grade, any_value(grading_scale) as grading_scale, min(started_on - z.day0) as first_study_day,
-    list(struct_pack(extract := source_extract, file := source_file, "row" := source_row)) as evidence
-from staging.adverse_events join time_zero z using (patient_key) group by patient_key, phase, term;
-
-create table marts.lab_toxicity as
-select patient_key, loinc, lowest.value as lowest, highest.value as highest, lowest.day as lowest_day, highest.day as highest_day from worst_labs where after_infusion;
-
-create table marts.events as
-select patient_key, 'adverse_event' as event_type, started_on as event_date, started_on - z.day0 as study_day, cast(null as double) as value, grade, term as detail, source_extract, source_file, source_row
-from staging.adverse_events join time_zero z using (patient_key)
-union all
-select patient_key, 'infusion', cast(i.infused_at as date), cast(i.infused_at as date) - z.day0, cells_per_kg, null, target, source_extract, source_file, source_row
-from staging.infusions i join time_zero z using (patient_key)
-union all
-select patient_key, 'medication', cast(started_at as date), cast(started_at as date) - z.day0, dose, null, drug, source_extract, source_file, source_row
-from staging.medications join time_zero z using (patient_key) where purpose <> 'lymphodepletion'
-union all
-select patient_key, 'relapse', relapse_on, relapse_on - z.day0, null, null, null, source_extract, source_file, source_row
-from staging.follow_ups join time_zero z using (patient_key) where relapse_on is not null;
-
-create table last_contact as
-select patient_key, max(visited_on) as last_on, min(death_on) as death_on, min(relapse_on) as relapse_on from staging.follow_ups group by patient_key;
-
-create table marts.outcomes as
-with remission as (select patient_key, min(assessed_on) as cr_on from marts.response_assessments where complete_remission and study_day <= 90 group by patient_key),
-     times as (select z.patient_key, z.day0, r.cr_on, l.last_on, l.death_on, l.relapse_on from time_zero z left join remission r using (patient_key) left join last_contact l using (patient_key))
-select patient_key, 'OS' as endpoint, coalesce(death_on, last_on) - day0 as time_days, death_on is not null as event from times
-union all select patient_key, 'EFS', least(relapse_on, death_on, last_on) - day0, coalesce(relapse_on, death_on) is not null from times
-union all select patient_key, 'RFS', least(relapse_on, death_on, last_on) - cr_on, coalesce(relapse_on, death_on) is not null from times where cr_on is not null
-union all select patient_key, 'RELAPSE', least(relapse_on, death_on, last_on) - day0, relapse_on is not null from times
-union all select patient_key, 'FOLLOW_UP', last_on - day0, true from times
-union all select patient_key, 'CR', cr_on - day0, cr_on is not null from times;
-
-create table marts.patients as
-select p.patient_key, p.sex, z.day0 as infusion_date, date_sub('year', p.birth_date, z.day0) as age_years, t.prior_chemotherapies, g.bcr_abl1, b.marrow_blast_percent,
-    w.value as wbc, i.cart_target, i.cells_per_kg, c.worst_grade as crs_grade, o.event as complete_remission
-from staging.patients p
-left join time_zero z using (patient_key)
-left join (select patient_key, count(*) as prior_chemotherapies from lake('prior_therapies') group by all) t using (patient_key)
-left join (select patient_key, bool_or(gene = 'BCR-ABL1' and result = 'positive') as bcr_abl1 from lake('molecular_findings') group by all) g using (patient_key)
-left join (select m.patient_key, arg_max(m.blast_percent, m.sampled_on) as marrow_blast_percent from staging.marrow m join time_zero z using (patient_key) where m.sampled_on <= z.day0 group by all) b using (patient_key)
-left join (select patient_key, value from baseline_labs where loinc = '6690-2') w using (patient_key)
-left join (select patient_key, any_value(target) as cart_target, sum(cells_per_kg) as cells_per_kg from staging.infusions where course = 1 group by all) i using (patient_key)
-left join (select patient_key, worst_grade from marts.adverse_events where term = 'CRS') c using (patient_key)
-left join (select patient_key, event from marts.outcomes where endpoint = 'CR') o using (patient_key);
-
--- ---- 5. exports, in a fixed order of rows ------------------------------------------------------------------------------
-
-copy (select * from marts.patients order by all) to (getvariable('out') || '/patients.parquet') (compression zstd);
-copy (select * from marts.events order by all) to (getvariable('out') || '/events.parquet') (compression zstd);
-copy (select * from marts.outcomes order by all) to (getvariable('out') || '/outcomes.parquet') (compression zstd);
-copy (select * from marts.adverse_events order by all) to (getvariable('out') || '/adverse_events.parquet') (compression zstd);
-copy (select * from marts.lab_toxicity order by all) to (getvariable('out') || '/lab_toxicity.parquet') (compression zstd);
-copy (select * from marts.response_assessments order by all) to (getvariable('out') || '/response_assessments.parquet') (compression zstd);
-checkpoint;
+-- quality.rejected_rows: whose row it is
+-- rejected_rows
+select max(columns(*)) from (select patient_key from diagnoses);
+-- rejected_rows
+select max(columns(*)) from (select patient_key from prior_therapies);
+-- rejected_rows
+select max(columns(*)) from (select patient_key from lab_results);
+-- rejected_rows
+select max(columns(*)) from (select patient_key from vital_signs);
+-- rejected_rows
+select max(columns(*)) from (select patient_key from marrow_assessments);
+-- rejected_rows
+select max(columns(*)) from (select patient_key from mrd_results);
+-- rejected_rows
+select max(columns(*)) from (select patient_key from extramedullary_assessments);
+-- rejected_rows
+select max(columns(*)) from (select patient_key from molecular_findings);
+-- rejected_rows
+select max(columns(*)) from (select patient_key from medications);
+-- rejected_rows
+select max(columns(*)) from (select patient_key from cart_infusions);
+-- rejected_rows
+select max(columns(*)) from (select patient_key from adverse_events);
+-- rejected_rows
+select max(columns(*)) from (select patient_key from encounters);
+-- rejected_rows
+select max(columns(*)) from (select patient_key from procedures);
+-- rejected_rows
+select max(columns(*)) from (select patient_key from follow_ups);

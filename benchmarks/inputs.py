@@ -98,16 +98,16 @@ class Workplace:
             {
                 "CART_LAKE": str(home / "lake"),
                 "CART_BUILD_DATABASE": str(out / "bare.duckdb"),
+                "CART_UNPUBLISHED_DATABASE": str(out / "unpublished.duckdb"),
                 "CART_MEMORY_LIMIT": self.memory_limit,
-                "CART_TEMP_DIRECTORY": str(out / "tmp"),
                 "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
                 "DO_NOT_TRACK": "1",
             },
         )
 
-    def bare_script(self, extract: Path, out: Path) -> Command:
-        """Return the plain SQL script on one extract."""
-        return python("-m", "benchmarks.bare_duckdb", str(extract), str(out), self.memory_limit)
+    def bare_script(self, extract: Path, home: Path, out: Path) -> Command:
+        """Return the plain SQL script on one extract and the home that a refresh has filled from it."""
+        return python("-m", "benchmarks.bare_duckdb", str(extract), str(home), str(out), self.memory_limit)
 
     @staticmethod
     def _scale(patients: int, file_format: str) -> tuple[str, ...]:

@@ -59,7 +59,7 @@ def large(work: Workplace, sizes: tuple[int, ...], formats: tuple[str, ...]) -> 
             name = f"{patients}-{file_format}"
             pair = in_turn(
                 work.refresh(extracts, work.root / f"home-{name}"),
-                work.bare_script(extract, work.root / f"bare-{name}"),
+                work.bare_script(extract, work.root / f"home-{name}", work.root / f"bare-{name}"),
                 1,
                 partial(_emptied, work, f"home-{name}"),
                 partial(_emptied, work, f"bare-{name}"),
@@ -113,4 +113,5 @@ def _emptied(work: Workplace, name: str) -> Path:
 
 
 def _without_database(out: Path) -> None:
-    (out / "bare.duckdb").unlink(missing_ok=True)
+    for name in ("bare.duckdb", "unpublished.duckdb"):
+        (out / name).unlink(missing_ok=True)
