@@ -88,12 +88,19 @@ def _deciding_rows(traced: Mapping[str, Mapping[str, Origins]]) -> dict[str, Ori
 
 
 def _resolved(column: str, pairs: Origins, deciding: Mapping[str, Origins]) -> list[list[str]]:
-    """Pairs of real columns, less those that only name a row (the patient's key, the file) wherever more is known."""
+    """Pairs of real columns, less those that only name a row (the patient's key, the file) wherever more is known.
+
+    Ties are broken by file and row; only evidence is made of them.
+    """
     real = {pair for pair in pairs if pair[1] != ROWS}
     real.update(*(deciding.get(table, frozenset()) for table, name in pairs if name == ROWS))
     telling = {pair for pair in real if pair[1] not in _NAMES_OF_ROWS}
-    kept = telling if telling and column not in _NAMES_OF_ROWS | {"evidence"} else real
-    return [list(pair) for pair in sorted(kept)]
+    return [list(pair) for pair in sorted(real if names_rows(column) else telling or real)]
+
+
+def names_rows(column: str) -> bool:
+    """Whether a column says which rows of which files a value stands on, or whose they are."""
+    return column in _NAMES_OF_ROWS or column.endswith("evidence")
 
 
 def _feeds_of(node: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[str]:
@@ -103,12 +110,12 @@ def _feeds_of(node: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[str]
     return [manifest["sources"][one]["name"] for one in node["depends_on"]["nodes"] if one.startswith("source.")]
 
 
-def origins_table(lineage: Lineage, table: str) -> str:
+def origins_table(lineage: Lineage, table: str, known: dict[tuple[str, str], frozenset[str]] | None = None) -> str:
     """Return a Markdown table of a model's columns: what each is made of one step before, and in the raw feeds.
 
-    Dagster's own pages draw assets, not columns; this is what a person reads there.
+    Dagster's own pages draw assets, not columns; this is what a person reads there. `known` is as in `raw_columns`.
     """
-    known: dict[tuple[str, str], frozenset[str]] = {}
+    known = {} if known is None else known
     lines = ["| column | made of | raw columns |", "| --- | --- | --- |"]
     for column, parents in lineage[table].items():
         raw = raw_columns(lineage, table, column, known)

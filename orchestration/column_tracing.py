@@ -3,7 +3,8 @@
 A column is made of the columns in its expression. Where the expression alone tells nothing, the conditions that chose
 the value do:
 - a value of a code list (seed), or a constant, comes from the conditions under which its row was taken;
-- a count, and a test whether a joined row is there, come from what decides which rows there are.
+- a count, another aggregate, and a test whether a joined row is there, come from what decides which rows there are;
+  but the evidence of a value comes from file and row alone.
 Keys that only join one row to another are left out.
 """
 
@@ -17,7 +18,7 @@ from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, build_scope
 
-from orchestration.column_lineage import KEY, ROWS, Origins
+from orchestration.column_lineage import KEY, ROWS, Origins, names_rows
 
 _DIALECT = "duckdb"
 _OUTER = ("LEFT", "RIGHT", "FULL")
@@ -46,15 +47,18 @@ def trace_select(
         scope = None
     if scope is None:
         return {column: _NOTHING for column in [*columns, ROWS]}
-    tracer = _Tracer(frozenset(seeds))
-    return {**{column: tracer.column(scope, column) for column in columns}, ROWS: tracer.rows(scope)}
+    tracer, of_rows = _Tracer(frozenset(seeds)), _Tracer(frozenset(seeds), follow_rows=False)
+    traced = {column: (of_rows if names_rows(column) else tracer).column(scope, column) for column in columns}
+    return {**traced, ROWS: tracer.rows(scope)}
 
 
 class _Tracer:
     """Follows columns through the scopes of one statement; remembers what it has followed."""
 
-    def __init__(self, seeds: frozenset[str]) -> None:
+    def __init__(self, seeds: frozenset[str], *, follow_rows: bool = True) -> None:
+        """``follow_rows``: an aggregate is also made of what decides the rows that it is taken over."""
         self._seeds = seeds
+        self._follow_rows = follow_rows
         self._columns: dict[tuple[int, str], Origins] = {}
         self._choosing: set[tuple[int, str]] = set()
 
@@ -100,7 +104,7 @@ class _Tracer:
         for node in expression.walk(prune=lambda node: isinstance(node, exp.Query)):
             if isinstance(node, exp.Column):
                 found |= self._resolved(scope, node)
-            elif isinstance(node, exp.AggFunc) and node.find_ancestor(exp.Window) is None:
+            elif self._follow_rows and isinstance(node, exp.AggFunc) and node.find_ancestor(exp.Window) is None:
                 found |= self.rows(scope) | (self._groups(scope) if isinstance(node, exp.Count) else _NOTHING)
             elif isinstance(node, exp.Query):
                 found |= self._subquery(scope, node)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from analysis_assets.drawing import DrawingProcess
 from expectations.judge import Judge
-from orchestration.column_lineage import Lineage, read_lineage
+from orchestration.column_lineage import raw_columns, read_lineage
 from orchestration.dbt_process import DbtProcess
 from orchestration.extracts import (
     Delivery,
@@ -81,8 +81,9 @@ class RefreshContext:
         return {extract.name: extract for extract in discover_extracts(self.settings.extracts)}
 
     @cached_property
-    def _lineage(self) -> Lineage:
-        return read_lineage(LINEAGE)
+    def _raw_columns(self) -> Callable[[str, str], frozenset[str]]:
+        lineage, known = read_lineage(LINEAGE), dict[tuple[str, str], frozenset[str]]()
+        return lambda table, column: raw_columns(lineage, table, column, known)
 
     def describe(
         self, connection: duckdb.DuckDBPyConnection, table: str, origins: Mapping[str, Iterable[tuple[str, str]]]
@@ -90,7 +91,7 @@ class RefreshContext:
         """Return what Dagster's pages show of an analysis table: columns, what they are made of, first rows."""
         from orchestration.table_metadata import describe_analysis_table  # brings Dagster
 
-        return describe_analysis_table(connection, table, origins, self._lineage)
+        return describe_analysis_table(connection, table, origins, self._raw_columns)
 
     @cached_property
     def judge(self) -> Judge:

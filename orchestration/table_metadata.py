@@ -1,13 +1,13 @@
 """What a person wants to see on an asset's page: rows, columns and their origins, first rows (keys, no identifiers)."""
 
-from collections.abc import Iterable, Mapping
+import functools
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import duckdb
 
-from orchestration.column_lineage import Lineage, raw_columns
 from warehouse import connect_read_only, quote
 
 PREVIEW_ROWS = 5
@@ -36,7 +36,7 @@ def describe_analysis_table(
     connection: duckdb.DuckDBPyConnection,
     table: str,
     origins: Mapping[str, Iterable[tuple[str, str]]],
-    lineage: Lineage,
+    raw_columns: Callable[[str, str], frozenset[str]],
 ) -> dict[str, Any]:
     """Return Dagster metadata of a table of schema `analysis` that was just written.
 
@@ -44,32 +44,39 @@ def describe_analysis_table(
         connection: to the database that holds it.
         table: its name.
         origins: column to the `(schema.table, column)` pairs that it is made of.
-        lineage: of the models, by which those are followed to the raw feeds.
+        raw_columns: the columns of raw feeds behind such a pair.
     """
     described = connection.execute(f"describe analysis.{quote(table)}").fetchall()
-    deps = {
-        column: [dg.TableColumnDep(dg.AssetKey(source.split(".")), name) for source, name in pairs]
-        for column, pairs in origins.items()
-        if pairs
-    }
-    metadata: dict[str, Any] = {
+    return {
         "dagster/column_schema": _table_schema([(row[0], row[1]) for row in described]),
-        "column origins": dg.MetadataValue.md(_grouped_origins(origins, lineage)),
+        "column origins": dg.MetadataValue.md(_grouped_origins(origins, raw_columns)),
         "preview": dg.MetadataValue.md(preview(connection, "analysis", table)),
+        **column_lineage(origins),
     }
-    return metadata | ({"dagster/column_lineage": dg.TableColumnLineage(deps)} if deps else {})
 
 
-def _grouped_origins(origins: Mapping[str, Iterable[tuple[str, str]]], lineage: Lineage) -> str:
+def column_lineage(origins: Mapping[str, Iterable[Iterable[str]]]) -> dict[str, Any]:
+    """Return Dagster's metadata of column lineage; nothing where no column is made of any."""
+    deps = {column: [_dep(*pair) for pair in pairs] for column, pairs in origins.items() if pairs}
+    return {"dagster/column_lineage": dg.TableColumnLineage(deps)} if deps else {}
+
+
+@functools.cache  # the same few hundred columns are named thousands of times
+def _dep(table: str, column: str) -> dg.TableColumnDep:
+    return dg.TableColumnDep(asset_key=dg.AssetKey(table.split(".")), column_name=column)
+
+
+def _grouped_origins(
+    origins: Mapping[str, Iterable[tuple[str, str]]], raw_columns: Callable[[str, str], frozenset[str]]
+) -> str:
     """A Markdown table of the columns that are made of the same, of what, and of which columns of the raw feeds."""
     groups: dict[tuple[tuple[str, str], ...], list[str]] = {}
     for column, pairs in origins.items():
         groups.setdefault(tuple(pairs), []).append(column)
-    known: dict[tuple[str, str], frozenset[str]] = {}
     lines = ["| columns | made of | raw columns |", "| --- | --- | --- |"]
     for pairs, columns in groups.items():
         made_of = ", ".join(".".join(pair) for pair in pairs) or "no data: named by the study file or the method"
-        raw = frozenset[str]().union(*(raw_columns(lineage, *pair, known) for pair in pairs))
+        raw = frozenset[str]().union(*(raw_columns(*pair) for pair in pairs))
         lines.append(f"| {', '.join(columns)} | {made_of} | {', '.join(sorted(raw))} |")
     return "\n".join(lines)
 

@@ -28,7 +28,7 @@ from orchestration.ownership import CLINICAL_DATA, DATA_ENGINEERING
 from orchestration.raw import LAKE_PLAN
 from orchestration.refresh_context import RefreshContext
 from orchestration.settings import DBT_PROJECT_DIR
-from orchestration.table_metadata import describe_tables
+from orchestration.table_metadata import column_lineage, describe_tables
 from orchestration.user_errors import as_failure
 from orchestration.warm_up import start_warm_up
 from warehouse import WarehouseHome
@@ -198,12 +198,16 @@ def _with_metadata(events: Iterator[Any], refresh: RefreshContext) -> Iterator[A
                 yield event
     finally:
         described = _described(refresh.home) if built else {}
-        lineage = read_lineage(LINEAGE)
+        lineage, known = read_lineage(LINEAGE), dict[tuple[str, str], frozenset[str]]()
         for output in built:
             table = _table_name(output)
-            origins = {"column origins": dg.MetadataValue.md(origins_table(lineage, table))} if table in lineage else {}
+            origins = (
+                {"column origins": dg.MetadataValue.md(origins_table(lineage, table, known))}
+                if table in lineage
+                else {}
+            )
             yield output.with_metadata(
-                {**output.metadata, **described.get(table, {}), **_lineage_metadata(lineage.get(table, {})), **origins}
+                {**output.metadata, **described.get(table, {}), **column_lineage(lineage.get(table, {})), **origins}
             )
 
 
@@ -215,14 +219,3 @@ def _described(home: WarehouseHome) -> dict[str, dict[str, Any]]:
 def _table_name(output: dg.Output[Any]) -> str:
     schema, _, name = output.output_name.partition("__")
     return f"{schema}.{name}"
-
-
-def _lineage_metadata(columns: Mapping[str, list[list[str]]]) -> dict[str, Any]:
-    deps = {
-        column: [
-            dg.TableColumnDep(asset_key=dg.AssetKey(table.split(".")), column_name=source) for table, source in pairs
-        ]
-        for column, pairs in columns.items()
-        if pairs
-    }
-    return {"dagster/column_lineage": dg.TableColumnLineage(deps)} if deps else {}
