@@ -1,8 +1,8 @@
 """Runs bare_duckdb.sql, then writes the tables and files of a finished refresh once more.
 
 `python -m benchmarks.bare_duckdb EXTRACT HOME OUT [MEMORY_LIMIT]`: HOME is the warehouse home that a refresh of
-EXTRACT has filled. Its tables and files are written again with nothing decided, checked or computed; the statements that
-its catalogue gives are left in OUT/bare_tables.sql.
+EXTRACT has filled. Its tables and files are written again with nothing decided, checked or computed; the statements
+that its catalogue gives are left in OUT/bare_tables.sql.
 """
 
 from __future__ import annotations
