@@ -43,13 +43,14 @@ _SLICE = [*_WHOLE, "--exclude-resource-type", "test"]
 _COHORT = [*_WHOLE, "--exclude-resource-type", "seed", "--indirect-selection", "empty"]
 
 
-def build_night(refresh: RefreshContext, run: RunDbt, say: Say) -> Iterator[Any]:
+def build_night(refresh: RefreshContext, run: RunDbt, say: Say, chosen_only: bool = False) -> Iterator[Any]:
     """Build the night's tables and make every test; yield dbt's events, each table's and each test's once.
 
     Args:
         refresh: the night; its plan stands in the lake.
         run: runs dbt.
         say: tells the log which way was taken and why.
+        chosen_only: somebody asked for some tables alone.
     """
     home, settings = refresh.home, refresh.settings
     manifest = json.loads(ensure_manifest().read_text(encoding="utf-8"))
@@ -59,6 +60,8 @@ def build_night(refresh: RefreshContext, run: RunDbt, say: Say) -> Iterator[Any]
     )
     last = last_night(home)
     reason = why_whole(last, tonight, accepted_rows(refresh.ledger), settings.delta_from_rows)
+    if chosen_only:
+        reason = "only chosen tables are asked for"
     home.unpublished_database.unlink(missing_ok=True)
     if last is not None and reason is None:
         slice_ = Slice(home.build / "slice")

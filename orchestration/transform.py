@@ -104,9 +104,9 @@ def dbt_target(home: WarehouseHome) -> Path:
     return home.root / "dbt_target"
 
 
-def forget_stale_parse(home: WarehouseHome) -> None:
+def forget_stale_parse(target: Path) -> None:
     """Remove dbt's parse of an earlier version of the project: it can miss that a macro now reads another model."""
-    parse = dbt_target(home) / "partial_parse.msgpack"
+    parse = target / "partial_parse.msgpack"
     if parse.exists() and parse.stat().st_mtime_ns < ensure_manifest().stat().st_mtime_ns:
         parse.unlink()
 
@@ -118,8 +118,8 @@ def dbt_options(refresh: RefreshContext) -> list[str]:
 
 def parse_ahead(refresh: RefreshContext) -> None:
     """Let the waiting dbt parse the project while ingestion runs; call it while holding the home's lock."""
-    forget_stale_parse(refresh.home)
     target = dbt_target(refresh.home)
+    forget_stale_parse(target)
     environment = dbt_environment({**os.environ, **refresh.settings.dbt_environment()}, target)
     refresh.dbt.parse(dbt_options(refresh), environment)
 
@@ -175,11 +175,13 @@ def warehouse_models() -> dg.AssetsDefinition:
             variables = dbt_options(refresh)
 
         def run(arguments: list[str], environment: Mapping[str, str], parse: str) -> Iterator[Any]:
-            return run_dbt(context, refresh, [*arguments, *variables], environment, dbt_target(refresh.home) / parse)
+            target = dbt_target(refresh.home) / parse
+            forget_stale_parse(target)
+            return run_dbt(context, refresh, [*arguments, *variables], environment, target)
 
         start_warm_up()
         _ = refresh.drawing  # starts its imports
-        yield from _with_metadata(build_night(refresh, run, context.log.info), refresh)
+        yield from _with_metadata(build_night(refresh, run, context.log.info, context.is_subset), refresh)
 
     return warehouse_models
 
