@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from analysis_assets.paper_audit.printed import LONG_COLUMNS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 BUNDLED = "paper"
 MAPPING_FILE = "mapping.csv"
@@ -38,6 +40,8 @@ def read_published(published: str | None) -> PublishedFigures | None:
     Raises:
         PublishedFiguresError: the folder or a file can't be read, or lacks a column of the long format.
     """
+    import pandas as pd
+
     if published is None:
         return None
     folder = _BUNDLED_FOLDER if published == BUNDLED else Path(published).expanduser()
@@ -54,6 +58,8 @@ def read_published(published: str | None) -> PublishedFigures | None:
 
 
 def _read(path: Path, needed: tuple[str, ...]) -> pd.DataFrame:
+    import pandas as pd
+
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:

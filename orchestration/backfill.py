@@ -67,7 +67,7 @@ def backfill(settings: Settings, extracts: list[str], feeds: list[str]) -> str:
     prepare_environment(settings)
     import dagster as dg
 
-    from orchestration.definitions import build_definitions
+    from orchestration.code_location import build_definitions
     from orchestration.failures import why_failed
     from orchestration.guarded import STARTED_BY_COMMAND
     from orchestration.nightly import register_partitions

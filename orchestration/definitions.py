@@ -1,42 +1,8 @@
-"""Dagster's one entry point: merges what stands below, decides nothing."""
+"""Dagster's one entry point, for its servers: the definitions for the settings of the environment."""
 
 from __future__ import annotations
 
-import dagster as dg
-
-from analysis_assets.assets import analysis_assets
-from orchestration.checks import expectation_checks
-from orchestration.guarded import guarded_refresh
-from orchestration.nightly import landing_sensor, nightly_job, nightly_schedule, outcome_sensors, rebuild_job
-from orchestration.progress import progress_logger
-from orchestration.publish import published_warehouse
-from orchestration.quality import night_record
-from orchestration.raw import raw_assets
-from orchestration.refresh_context import RefreshContext
+from orchestration.code_location import build_definitions
 from orchestration.settings import Settings
-from orchestration.transform import warehouse_models
-
-
-def build_definitions(settings: Settings, prepared: RefreshContext | None = None) -> dg.Definitions:
-    """Return all assets, checks, jobs, the schedule and the sensors for these settings."""
-    raw = raw_assets()
-    models = warehouse_models()
-    checks = expectation_checks()
-    record = night_record(list(models.keys))
-    analyses = analysis_assets()
-    analysed = [key for asset in analyses for key in asset.keys]
-    published = published_warehouse([*record.keys, *analysed])
-    job, rebuild = nightly_job(), rebuild_job()
-    return dg.Definitions(
-        assets=[*raw, models, record, *analyses, published],
-        asset_checks=checks,
-        jobs=[job, rebuild],
-        schedules=[nightly_schedule(settings, job)],
-        sensors=[landing_sensor(settings, job), *outcome_sensors(settings, job, rebuild)],
-        loggers={"progress": progress_logger},
-        resources={"refresh": guarded_refresh(settings, prepared)},
-        executor=dg.in_process_executor,
-    )
-
 
 defs = build_definitions(Settings.from_environment())

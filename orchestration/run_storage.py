@@ -3,8 +3,9 @@
 Dagster's own SQLite storage opens and closes a database for each event. Closing the last connection makes SQLite
 checkpoint and sync, and a new engine compiles each statement anew: about 12 ms an event, 6 to 12 s for a night of a
 thousand events. With one open connection per database it is 2 ms. The event of an asset, which holds the lineage of
-all its columns, is made into text once, not twice, and the columns of Dagster's own table are looked up once.
-Everything else, the schema included, is Dagster's.
+all its columns, is made into text once, not twice. Which tables and columns the index has is asked once, not with each
+event of an asset or a check, and events that Dagster hands over together are stored in one transaction. All else,
+the schema included, is Dagster's.
 
 Databases are made by one process at a time: a webserver and a daemon that meet a new home in the same moment would both
 write the schema's version, and two versions are an error for every later start.
@@ -14,13 +15,14 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as db
-from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._time import datetime_from_timestamp
 from sqlalchemy.pool import QueuePool
@@ -73,12 +75,18 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._engines: dict[str, Engine] = {}
         self._last_text: tuple[EventLogEntry | None, str] = (None, "")
+        self._joined: dict[str, Connection] = {}  # open transactions, by shard; only who holds the lock looks here
+        self._known_tables: set[str] = set()
         self._asset_key_columns: dict[str, bool] = {}
         super().__init__(base_dir, inst_data)
+        self._db_lock = threading.RLock()  # type: ignore[assignment]  # a batch stores each of its events
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
         with self._db_lock:
+            if shard in self._joined:
+                yield self._joined[shard]
+                return
             if shard not in self._engines:
                 self._engines[shard] = _open_engine(self.conn_string_for_shard(shard))
             engine = self._engines[shard]
@@ -113,6 +121,23 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
         if has_asset_key_index_cols:
             values["last_materialization_timestamp"] = datetime_from_timestamp(event.timestamp)
         return values
+
+    def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
+        """Store events that Dagster hands over together in one transaction per database."""
+        shards = {event.run_id for event in events} | {INDEX_SHARD_NAME}
+        with self._db_lock, ExitStack() as transactions:
+            joined = {shard: transactions.enter_context(self._connect(shard)) for shard in shards}
+            self._joined = joined
+            try:
+                super().store_event_batch(events)
+            finally:
+                self._joined = {}
+
+    def has_table(self, table_name: str) -> bool:
+        """Say whether the index has a table; nothing removes one."""
+        if table_name not in self._known_tables and super().has_table(table_name):
+            self._known_tables.add(table_name)
+        return table_name in self._known_tables
 
     def dispose(self) -> None:
         """Close every connection; the last one to close checkpoints its database."""

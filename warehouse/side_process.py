@@ -6,6 +6,7 @@ refresh's own work they cost no time.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
@@ -80,6 +81,8 @@ def serve(handle: Callable[[Any], Any]) -> None:
     Whatever `handle` prints goes to standard error, on the level of the file descriptor: DuckDB's progress bar is
     printed by C code, once a query takes seconds.
     """
+    gc.collect()
+    gc.freeze()  # what was imported stays: no later collection looks at it again
     with os.fdopen(os.dup(sys.stdout.fileno()), "w") as answers:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         for line in sys.stdin:

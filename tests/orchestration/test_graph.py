@@ -15,7 +15,7 @@ from syrupy.extensions.json import JSONSnapshotExtension
 
 from expectations import declared_checks
 from orchestration.column_lineage import read_lineage
-from orchestration.definitions import build_definitions
+from orchestration.code_location import build_definitions
 from orchestration.manifest import LINEAGE, ensure_manifest
 from orchestration.settings import Settings
 
