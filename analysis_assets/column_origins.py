@@ -3,7 +3,7 @@
 One declaration per table and group of columns, beside the readers of `inputs`: what a reader asks the marts for is
 named once here, and the covariates come from the study file. A test changes every column of the marts in turn and sees
 that just the columns declared here change. Columns that the study file or the method names (endpoints, factors,
-levels, intervals) are made of no data. The key that joins a patient's rows is left out.
+levels, intervals) are made of no data. The key that joins a patient's rows is left out, save where rows are counted.
 """
 
 from __future__ import annotations
@@ -146,7 +146,8 @@ DECLARED: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = MappingProxyType(
         },
         "date_sensitivity": {
             "convention": NOTHING,
-            "endpoint n_imputed": IMPUTED,
+            "endpoint": IMPUTED,
+            "n_imputed": (*IMPUTED, "outcome_date_sensitivity.patient_key"),
             "n_total": (*FOLLOW_UP, *IMPUTED),
             "days_earlier_at_most": (
                 *IMPUTED, "outcome_date_sensitivity.time_days", "outcome_date_sensitivity.shortest_days",

@@ -18,7 +18,8 @@ Lineage = dict[str, dict[str, list[list[str]]]]
 ROWS: Final = "*"
 """Stands for a column where a table counts by which rows it has; also what decides the rows of a model itself."""
 KEY: Final = "patient_key"
-_NAMES_OF_ROWS = frozenset({KEY, "source_feed", "source_extract", "source_file", "source_row"})
+_FEED = "source_feed"  # the name of the feed, which none of its columns holds
+_NAMES_OF_ROWS = frozenset({KEY, _FEED, "source_extract", "source_file", "source_row"})
 _NOT_IN_LAKE = re.compile(r"_(precision|has_time|text|comparator)$")
 
 
@@ -63,7 +64,7 @@ def _model_origins(
     feeds = _feeds_of(node, manifest)
     if feeds:
         return {
-            column: frozenset((f"raw.{feed}", _NOT_IN_LAKE.sub("", column)) for feed in feeds)
+            column: frozenset((f"raw.{feed}", _NOT_IN_LAKE.sub("", column)) for feed in feeds if column != _FEED)
             for column in node["columns"]
         }
     return trace_select(node["compiled_code"], list(node["columns"]), schema, seeds)

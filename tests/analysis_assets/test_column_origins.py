@@ -182,8 +182,11 @@ def is_label(frame: pd.DataFrame, column: str) -> bool:
 
 
 def declared(study: Study) -> dict[tuple[str, str], set[str]]:
+    """What each column says it is made of, less the key of a row that is counted: another key is no other row."""
     return {
-        (table.name, column): {f"{mart.removeprefix('marts.')}.{name}" for mart, name in origins}
+        (table.name, column): {
+            f"{mart.removeprefix('marts.')}.{name}" for mart, name in origins if name != "patient_key"
+        }
         for table in TABLES
         for column, origins in column_origins(table.name, study).items()
     }
