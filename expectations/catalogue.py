@@ -57,10 +57,9 @@ def write_catalogue(path: Path = CATALOGUE) -> Path:
 
 def _entry(spec: CheckSpec) -> str:
     at_least = f" Not judged below {spec.min_rows} rows." if spec.min_rows > 1 else ""
-    median = "median of " if "median" in spec.expectation else ""
     return (
         f"### {spec.name}\n"
-        f"*{spec.severity}, {spec.kahn}.* {median}{spec.label}: **{spec.bounds}**.{at_least} {spec.reason}\n\n"
+        f"*{spec.severity}, {spec.kahn}.* {spec.measure}: **{spec.bounds}**.{at_least} {spec.reason}\n\n"
         f"- Judged: {frame_header(spec)} (`expectations/frames/{spec.suite}/{spec.frame}.sql`)\n"
         f"- What to do: {spec.action}\n"
     )

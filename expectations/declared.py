@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from expectations.errors import ExpectationsError
+from expectations.words import bounds, measure
 
 ROOM = Path(__file__).resolve().parent
 THRESHOLDS = ROOM / "thresholds.csv"
@@ -79,24 +80,24 @@ class CheckSpec:
 
     @property
     def label(self) -> str:
-        """The judged column with its subset, as shown to people."""
+        """The judged column with its subset, as it stands in the warehouse."""
         where = " and ".join(f"{column} is {value}" for column, value in self.subset)
         return f"{self.column} where {where}" if where else self.column
 
     @property
+    def measure(self) -> str:
+        """What is judged, in words."""
+        return measure(self.frame, self.column, self.subset, "median" in self.expectation)
+
+    @property
     def bounds(self) -> str:
         """The bounds in words."""
-        if self.minimum is None:
-            return f"at most {self.maximum:g}"
-        if self.maximum is None:
-            return f"at least {self.minimum:g}"
-        return f"{self.minimum:g} to {self.maximum:g}"
+        return bounds(self.column, self.minimum, self.maximum)
 
     @property
     def description(self) -> str:
         """What is checked and why, in one line."""
-        of = "median of " if "median" in self.expectation else ""
-        return f"{of}{self.label}: {self.bounds}. {self.reason}"
+        return f"{self.measure[0].upper()}{self.measure[1:]}: {self.bounds}. {self.reason}"
 
 
 def declared_checks(path: Path = THRESHOLDS) -> list[CheckSpec]:

@@ -113,16 +113,16 @@ def _from_verdict(spec: CheckSpec, verdict: Verdict, rows: pd.DataFrame) -> Chec
         return _result(spec, "not_applicable", None, judged, "No values: there is nothing to judge.")
     if verdict.observed is not None:
         status: Status = "passed" if verdict.success else "failed"
-        message = f"{spec.label}: {verdict.observed:g}, expected {spec.bounds}."
+        message = f"{spec.measure}: {verdict.observed:g}, expected {spec.bounds}."
         return _result(spec, status, None, judged, message)
     failing = int(rows["rows"].iloc[list(verdict.unexpected)].sum())
     if not verdict.success and "sentence" in rows.columns:
         said = " ".join(str(sentence) for sentence in rows["sentence"].iloc[list(verdict.unexpected)])
-        return _result(spec, "failed", failing, judged, f"{said} Allowed for {spec.column}: {spec.bounds}.")
+        return _result(spec, "failed", failing, judged, f"{said} Allowed: {spec.bounds}.")
     if verdict.success:
-        return _result(spec, "passed", 0, judged, f"{judged:,} rows judged; {spec.label}: {spec.bounds}.")
+        return _result(spec, "passed", 0, judged, f"{judged:,} rows judged: {spec.measure}; allowed: {spec.bounds}.")
     share = f" ({failing / judged:.1%})" if judged else ""
-    message = f"{failing:,} of {judged:,} rows{share} fail: {spec.label} is to be {spec.bounds}."
+    message = f"{failing:,} of {judged:,} rows{share} fail: {spec.measure}; allowed: {spec.bounds}."
     return _result(spec, "failed", failing, judged, message)
 
 

@@ -96,3 +96,16 @@ def test_a_bound_needs_a_side_and_its_own_name(tmp_path: Path) -> None:
     (tmp_path / "c.csv").write_text("bound,min\n")
     with pytest.raises(ExpectationsError, match="the columns must be"):
         declared_checks(tmp_path / "c.csv")
+
+
+def test_every_check_says_in_words_what_it_measures() -> None:
+    told = {spec.name: spec.measure for spec in declared_checks()}
+    assert [name for name, words in told.items() if " where " in words or "{" in words] == []
+    assert [name for name, words in told.items() if len(words.split()) == 1 and "_" in words] == []
+
+
+def test_words_of_a_check_that_stops_the_night() -> None:
+    (halved,) = [spec for spec in declared_checks() if spec.name == "patients_halved"]
+    assert f"{halved.measure}: {halved.bounds}" == (
+        "rows of patients tonight, against the last published night: at least 50%"
+    )

@@ -154,7 +154,7 @@ def test_what_shrank_is_told_with_both_figures_and_what_to_do(judge_lake: Judge)
     result = results["lab_results_not_shrunk"]
     assert result.message == (
         "lab_results of his: 700 rows in the snapshot of 2018-07-30 after 1,000 in that of 2018-07-29, 30.0% fewer. "
-        "Allowed for shrunk_by: at most 0.1."
+        "Allowed: at most 10%."
     )
     assert "delivered again" in result.action
     assert results["patients_not_shrunk"].status == "not_applicable"  # there is but one snapshot of it
