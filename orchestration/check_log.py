@@ -111,8 +111,8 @@ def _dbt_row(result: Mapping[str, Any], node: Mapping[str, Any]) -> LoggedCheck:
 
 
 def summary(rows: Iterable[LoggedCheck]) -> dict[str, int]:
-    """Return how many checks passed, failed, broke or did not apply."""
-    counts = {"passed": 0, "failed": 0, "error": 0, "not_applicable": 0}
+    """Return how many checks passed, warned, failed (which stops a night), broke or did not apply."""
+    counts = {"passed": 0, "warnings": 0, "failed": 0, "error": 0, "not_applicable": 0}
     for row in rows:
-        counts[row.status] += 1
+        counts["warnings" if row.status == "failed" and row.severity == "warn" else row.status] += 1
     return counts

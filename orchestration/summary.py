@@ -23,13 +23,11 @@ def describe_published(home: WarehouseHome) -> str:
             if endpoint in _ENDPOINTS
         ]
         lines += [_median(*row) for row in rows(_MEDIANS)]
-        passed, failed, broken, skipped = rows(_CHECKS)[0]
-        lines.append(
-            f"  checks            {passed} passed, {failed} failed, {broken} in error, {skipped} not applicable"
-        )
+        lines.append(f"  checks            {_checks(*rows(_CHECKS)[0])}")
         verdicts = rows(_COMPARISON)
         if verdicts:
-            lines.append("  published figures " + ", ".join(f"{count} {verdict}" for verdict, count in verdicts))
+            said = ", ".join(f"{count} {verdict.replace('_', ' ')}" for verdict, count in verdicts)
+            lines.append(f"  published figures {said}")
         rejected = rows("select coalesce(sum(rejected), 0), coalesce(sum(rows), 0) from quality.extracts")[0]
         lines.append(f"  rejected rows     {rejected[0]} of {rejected[1]}")
     lines += [f"Warehouse: {home.database}", f"Report:    {home.report / 'index.html'}"]
@@ -56,13 +54,27 @@ _MEDIANS = """
 """
 _CHECKS = """
     select
-        count(*) filter (where status = 'passed'), count(*) filter (where status = 'failed'),
+        count(*) filter (where status = 'passed'),
+        count(*) filter (where status = 'failed' and severity = 'warn'),
+        count(*) filter (where status = 'failed' and severity <> 'warn'),
         count(*) filter (where status = 'error'), count(*) filter (where status = 'not_applicable')
     from quality.check_results
 """
 _COMPARISON = """
     select verdict, count(*) from analysis.published_comparison group by verdict order by count(*) desc, verdict
 """
+
+
+def _checks(passed: int, warnings: int, failed: int, broken: int, skipped: int) -> str:
+    """A warning lets the night go on, a failed check stops it; what there is none of is not mentioned."""
+    counts = {
+        "passed": passed,
+        "warning" if warnings == 1 else "warnings": warnings,
+        "failed": failed,
+        "could not run": broken,
+        "not applicable": skipped,
+    }
+    return ", ".join(f"{count} {what}" for what, count in counts.items() if count or what == "passed")
 
 
 def _rate(count: int | None, total: int | None, pct: float | None) -> str:
