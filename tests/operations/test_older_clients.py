@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import duckdb
+import duckdb_cli
 import pytest
 
 from tests.night import Night
@@ -43,3 +45,15 @@ def test_a_copy_keeps_it_too(home: WarehouseHome, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_whole_night_keeps_it(published_night: Night) -> None:
     assert format_of(published_night.database) == f"{READABLE_SINCE}+"
+
+
+@pytest.mark.slow
+def test_the_command_line_client_that_came_before_reads_a_whole_night(published_night: Night) -> None:
+    client = Path(duckdb_cli.__file__).parent / "duckdb"
+    told = subprocess.run([client, "--version"], capture_output=True, text=True, check=True).stdout
+    assert int(told.lstrip("v").split(".")[0]) < int(duckdb.__version__.split(".")[0])
+    question = "select count(*) from marts.patients; select count(*) > 0 from analysis.response_rates"
+    answer = subprocess.run(
+        [client, "-readonly", "-csv", "-noheader", published_night.database, question], capture_output=True, text=True
+    )
+    assert (answer.stdout.split(), answer.stderr) == (["39", "true"], "")

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import duckdb_cli
 import pyarrow.parquet as pq
 import pytest
 
@@ -248,29 +250,79 @@ def test_of_two_tables_of_one_name_the_published_number_takes_it(home: Warehouse
     assert pq.read_table(home.exports / "marts__patients.parquet").num_rows == 500
 
 
+ONE_NIGHT = """
+    select min(night), max(night), count(*) from (
+        select night from marts.patients union all select night from analysis.rates
+        union all select night from quality.build
+    )
+"""
+EACH_NIGHT_ROWS = 502
+
+
 def _read_many(database: str, report: str, until: str, results: multiprocessing.Queue[tuple[int, list[str]]]) -> None:
     queries, problems, newest = 0, [], 0
     while not Path(until).exists():
         try:
             with duckdb.connect(database, read_only=True) as connection:
-                rows = connection.execute(
-                    """
-                    select min(night), max(night), count(*) from (
-                        select night from marts.patients union all select night from analysis.rates
-                        union all select night from quality.build
-                    )
-                    """
-                ).fetchone()
+                rows = connection.execute(ONE_NIGHT).fetchone()
             assert rows is not None
             Path(report, "index.html").read_text()
         except Exception as error:  # any error at all is what the test looks for
             problems.append(str(error))
             continue
         queries += 1
-        if rows[0] != rows[1] or rows[2] != 502 or rows[1] < newest:
+        if rows[0] != rows[1] or rows[2] != EACH_NIGHT_ROWS or rows[1] < newest:
             problems.append(f"mixture: {rows}")
         newest = rows[1]
     results.put((queries, problems))
+
+
+class CommandLineReaders:
+    """DuckDB's command-line client, older than the library that writes: asked anew again and again, and one that stays.
+
+    Attributes:
+        queries: how often a new client has answered.
+        problems: what went wrong, one sentence each.
+    """
+
+    def __init__(self, database: Path, until: Path) -> None:
+        self._line = [str(Path(duckdb_cli.__file__).parent / "duckdb"), "-readonly", "-csv", "-noheader", str(database)]
+        self._until = until
+        self.queries = 0
+        self.problems: list[str] = []
+        self._staying = subprocess.Popen(
+            self._line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        self._thread = threading.Thread(target=self._ask_again_and_again)
+
+    def __enter__(self) -> CommandLineReaders:
+        assert self.answer_of_the_one_that_stays() == f"1,1,{EACH_NIGHT_ROWS}"
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._until.touch()
+        self._thread.join(timeout=60)
+        self._staying.kill()
+        self._staying.communicate()
+
+    def answer_of_the_one_that_stays(self) -> str:
+        assert self._staying.stdin is not None
+        assert self._staying.stdout is not None
+        self._staying.stdin.write(f"{ONE_NIGHT};\n")
+        self._staying.stdin.flush()
+        return self._staying.stdout.readline().strip()
+
+    def _ask_again_and_again(self) -> None:
+        newest = 0
+        while not self._until.exists():
+            done = subprocess.run([*self._line, ONE_NIGHT], capture_output=True, text=True, check=False, timeout=60)
+            answer = [int(cell) for cell in done.stdout.split(",")] if done.returncode == 0 else []
+            if len(answer) != 3 or answer[0] != answer[1] or answer[2] != EACH_NIGHT_ROWS or answer[1] < newest:
+                self.problems.append(f"{done.returncode}: {done.stdout} {done.stderr}")
+                continue
+            newest = answer[1]
+            self.queries += 1
 
 
 @pytest.mark.slow
@@ -287,9 +339,11 @@ def test_readers_see_one_complete_night_through_a_hundred_publishes(
     for reader in readers:
         reader.start()
     try:
-        for night in range(2, 102):
-            build(night)
-            publish(home, f"run{night}", NIGHT, keep=3)
+        with CommandLineReaders(home.database, stop) as commands:
+            for night in range(2, 102):
+                build(night)
+                publish(home, f"run{night}", NIGHT, keep=3)
+            assert commands.answer_of_the_one_that_stays() == f"1,1,{EACH_NIGHT_ROWS}"
     finally:
         stop.touch()
     answers = [results.get(timeout=30) for _ in readers]
@@ -297,6 +351,8 @@ def test_readers_see_one_complete_night_through_a_hundred_publishes(
         reader.join(timeout=30)
     assert [problems for _, problems in answers] == [[], []]
     assert min(queries for queries, _ in answers) > 20
+    assert commands.problems == []
+    assert commands.queries > 20
     assert night_seen(home) == 101
 
 
