@@ -12,6 +12,7 @@ from warehouse import connect_read_only, quote
 
 PREVIEW_ROWS = 5
 PREVIEWED_SCHEMAS = ("marts", "analysis", "quality")
+WHO_IS_STUDIED = ("marts.patients", "included")  # almost every figure is of these, and every feed decides it
 _HIDDEN = ("content", "text")  # verbatim cells of the source: masked, but not for a page that everybody opens
 
 
@@ -47,8 +48,9 @@ def describe_analysis_table(
         raw_columns: the columns of raw feeds behind such a pair.
     """
     described = connection.execute(f"describe analysis.{quote(table)}").fetchall()
+    columns = [dg.TableColumn(name, kind, _made_of(origins.get(name, ()))) for name, kind, *_ in described]
     return {
-        "dagster/column_schema": _table_schema([(row[0], row[1]) for row in described]),
+        "dagster/column_schema": dg.TableSchema(columns),
         "column origins": dg.MetadataValue.md(_grouped_origins(origins, raw_columns)),
         "preview": dg.MetadataValue.md(preview(connection, "analysis", table)),
         **column_lineage(origins),
@@ -73,12 +75,19 @@ def _grouped_origins(
     groups: dict[tuple[tuple[str, str], ...], list[str]] = {}
     for column, pairs in origins.items():
         groups.setdefault(tuple(pairs), []).append(column)
-    lines = ["| columns | made of | raw columns |", "| --- | --- | --- |"]
+    lines = ["| columns | made of | raw columns (who is studied apart) |", "| --- | --- | --- |"]
     for pairs, columns in groups.items():
-        made_of = ", ".join(".".join(pair) for pair in pairs) or "no data: named by the study file or the method"
-        raw = frozenset[str]().union(*(raw_columns(*pair) for pair in pairs))
-        lines.append(f"| {', '.join(columns)} | {made_of} | {', '.join(sorted(raw))} |")
+        telling = [pair for pair in pairs if pair != WHO_IS_STUDIED] or pairs
+        raw = frozenset[str]().union(*(raw_columns(*pair) for pair in telling))
+        lines.append(f"| {', '.join(columns)} | {_made_of(pairs)} | {', '.join(sorted(raw))} |")
     return "\n".join(lines)
+
+
+def _made_of(pairs: Iterable[tuple[str, str]]) -> str:
+    return (
+        ", ".join(".".join(pair) for pair in pairs)
+        or "no column of the marts: named by the study file, the method or the paper"
+    )
 
 
 def _table_schema(columns: Iterable[tuple[str, str]]) -> dg.TableSchema:
