@@ -25,6 +25,7 @@ from benchmarks.statistics_peer import statistics
 PARTS = ("small", "large", "nightly", "statistics", "readers")
 QUICK_SIZES = (10_000,)
 FULL_SIZES = (10_000, 100_000, 1_000_000)
+LONG_HISTORY = 100_000  # patients: below some 50 thousand a night is built whole, which is faster there
 QUICK_FORMATS = ("parquet",)
 FULL_FORMATS = ("parquet", "csv")
 WORSE = 1  # exit status: a ratio is worse than the committed one
@@ -81,7 +82,7 @@ def _parts(
     return {
         "small": partial(small, work, rounds),
         "large": partial(large, work, sizes, formats),
-        "nightly": partial(nightly, work, largest, formats[0]),
+        "nightly": partial(nightly, work, max(largest, LONG_HISTORY), formats[0]),
         "statistics": lambda: statistics(work, _refreshed(work, largest, formats[0]), largest),
         "readers": lambda: readers(_refreshed(work, largest, formats[0]), largest),
     }

@@ -206,6 +206,11 @@ class Slice:
         }
 
 
+def is_gone(home: WarehouseHome, last: NightFacts) -> bool:
+    """Say whether a file that last night read lies in the lake no more, so that nobody knows whose rows it held."""
+    return not all((home.lake / file).is_file() for files in last.files.values() for file in files)
+
+
 def find_changed_patients(
     home: WarehouseHome, slice_: Slice, last: NightFacts, tonight: NightFacts, memory_limit: str
 ) -> tuple[int, int]:
@@ -213,9 +218,6 @@ def find_changed_patients(
 
     These are all patients of files that one of the two nights reads and the other doesn't; and, where the data cut-off
     has moved, all who have a date that may lie after the old one (it may count now, or be imputed otherwise).
-
-    Raises:
-        FileNotFoundError: a lake file of last night is gone.
     """
     slice_.root.mkdir(mode=0o700)
     changed = {name: last.files.get(name, frozenset()) ^ files for name, files in tonight.files.items()}
@@ -236,9 +238,6 @@ def find_changed_patients(
 
 def _keys_of(home: WarehouseHome, files: Iterable[str], condition: str = "true") -> str:
     paths = [home.lake / file for file in sorted(files)]
-    gone = next((path for path in paths if not path.is_file()), None)
-    if gone is not None:
-        raise FileNotFoundError(gone)
     return f"select patient_key from {_parquet(paths)} where {condition}" if paths and condition else ""  # noqa: S608
 
 
@@ -308,7 +307,8 @@ def delivers_otherwise(slice_: Slice, delivered: frozenset[str]) -> str | None:
             if counts and name not in delivered:
                 return f"feed {name} is delivered for the first time"
             file = slice_.lake / "raw" / name / "slice" / "rows.parquet"
-            if not counts and name in delivered and _any_row(connection, f"read_parquet('{_text(file)}')"):
+            none_left = not file.exists() or _any_row(connection, f"read_parquet('{_text(file)}')")
+            if not counts and name in delivered and none_left:
                 return f"feed {name} may have lost its last row"
     return None
 

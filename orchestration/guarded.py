@@ -11,6 +11,7 @@ from pathlib import Path
 import dagster as dg
 
 from orchestration.errors import USER_ERRORS
+from orchestration.jobs import JOB_NAME, REBUILD_JOB_NAME
 from orchestration.operations import (
     OperationsError,
     RefreshLock,
@@ -24,8 +25,6 @@ from orchestration.settings import Settings
 from orchestration.transform import parse_ahead
 from orchestration.user_errors import as_failure
 
-JOB_NAME = "nightly"
-REBUILD_JOB_NAME = "rebuild"
 STARTED_BY_COMMAND = {"cart/started_by": "command"}
 NO_RETRY = {"dagster/max_retries": "0"}
 

@@ -22,6 +22,7 @@ from orchestration.delta_night import (
     delivers_otherwise,
     facts_of_plan,
     find_changed_patients,
+    is_gone,
     last_night,
     models_of,
     put_in_place,
@@ -43,14 +44,14 @@ _SLICE = [*_WHOLE, "--exclude-resource-type", "test"]
 _COHORT = [*_WHOLE, "--exclude-resource-type", "seed", "--indirect-selection", "empty"]
 
 
-def build_night(refresh: RefreshContext, run: RunDbt, say: Say, chosen_only: bool = False) -> Iterator[Any]:
+def build_night(refresh: RefreshContext, run: RunDbt, say: Say, whole_because: str | None = None) -> Iterator[Any]:
     """Build the night's tables and make every test; yield dbt's events, each table's and each test's once.
 
     Args:
         refresh: the night; its plan stands in the lake.
         run: runs dbt.
         say: tells the log which way was taken and why.
-        chosen_only: somebody asked for some tables alone.
+        whole_because: why the night must be built whole, whatever was delivered.
     """
     home, settings = refresh.home, refresh.settings
     manifest = json.loads(ensure_manifest().read_text(encoding="utf-8"))
@@ -59,9 +60,9 @@ def build_night(refresh: RefreshContext, run: RunDbt, say: Say, chosen_only: boo
         plan, code_version(), refresh.study_sha256, refresh.pseudonymiser.key_id, refresh.study.study.data_cutoff
     )
     last = last_night(home)
-    reason = why_whole(last, tonight, accepted_rows(refresh.ledger), settings.delta_from_rows)
-    if chosen_only:
-        reason = "only chosen tables are asked for"
+    reason = whole_because or why_whole(last, tonight, accepted_rows(refresh.ledger), settings.delta_from_rows)
+    if last is not None and reason is None and is_gone(home, last):
+        reason = "a lake file that last night read is gone"
     home.unpublished_database.unlink(missing_ok=True)
     if last is not None and reason is None:
         slice_ = Slice(home.build / "slice")

@@ -12,7 +12,8 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from orchestration.extracts import FEEDS, ExtractError, ExtractFolder, discover_extracts
 from orchestration.extracts.delivery import MANIFEST, Manifest, file_sha256
 from orchestration.failures import why_failed
-from orchestration.guarded import JOB_NAME, REBUILD_JOB_NAME, STARTED_BY_COMMAND
+from orchestration.guarded import STARTED_BY_COMMAND
+from orchestration.jobs import JOB_NAME, REBUILD_JOB_NAME
 from orchestration.operations import note_outcome, send_notice
 from orchestration.raw import EXTRACTS, raw_key
 from orchestration.settings import Settings

@@ -22,6 +22,7 @@ from packaging.version import Version
 from orchestration.check_words import describe_test
 from orchestration.column_lineage import origins_table, read_lineage
 from orchestration.dbt_process import dbt_environment
+from orchestration.jobs import REBUILD_JOB_NAME
 from orchestration.manifest import DBT_EXECUTABLE, LINEAGE, dbt_variables, ensure_manifest
 from orchestration.night_build import build_night
 from orchestration.ownership import CLINICAL_DATA, DATA_ENGINEERING
@@ -181,9 +182,15 @@ def warehouse_models() -> dg.AssetsDefinition:
 
         start_warm_up()
         _ = refresh.drawing  # starts its imports
-        yield from _with_metadata(build_night(refresh, run, context.log.info, context.is_subset), refresh)
+        yield from _with_metadata(build_night(refresh, run, context.log.info, _why_whole(context)), refresh)
 
     return warehouse_models
+
+
+def _why_whole(context: dg.AssetExecutionContext) -> str | None:
+    if context.is_subset:
+        return "only chosen tables are asked for"
+    return "that is asked for" if context.job_name == REBUILD_JOB_NAME else None
 
 
 def _with_metadata(events: Iterator[Any], refresh: RefreshContext) -> Iterator[Any]:

@@ -13,11 +13,24 @@ from datetime import date
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from orchestration.delta_night import NIGHTS_BEFORE_WHOLE, NightFacts, models_of, why_whole
+from orchestration.delta_night import (
+    NIGHTS_BEFORE_WHOLE,
+    NightFacts,
+    Slice,
+    delivers_otherwise,
+    find_changed_patients,
+    is_gone,
+    models_of,
+    why_whole,
+)
+from orchestration.extracts.feeds import FEEDS, Kind
 from orchestration.manifest import ensure_manifest
 from tests.night import ROOT, Night, run_refresh
+from warehouse import WarehouseHome
 from warehouse.tables import list_tables
 
 FIRST, SECOND, THIRD = "2018-07-30", "2018-08-15", "2018-08-20"
@@ -82,6 +95,106 @@ def test_every_table_without_a_patient_is_about_the_cohort() -> None:
         "rejected_rows",
     }
     assert {name for _, name in models.work} == {"int_graded_labs"}
+
+
+LAST_CUTOFF = date(2018, 7, 30)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("2018-07-31", True),
+        ("2018-07-31T08:00", True),
+        ("2018-07-30T23:30:00-05:00", True),  # a day later where the clock is set by Greenwich
+        ("2018-07", True),  # imputed on the 15th, or at the cut-off
+        ("2018", True),
+        ("2019", True),
+        ("2018-7-31", True),
+        ("2018-07-29", False),
+        ("2018-06", False),
+        ("2017", False),
+        (None, False),
+    ],
+)
+def test_patients_with_a_date_beyond_the_old_cutoff_are_built_anew_when_it_moves(
+    tmp_path: Path, text: str | None, found: bool
+) -> None:
+    home = lake_of(tmp_path, {"follow_ups": [("late", text)]})
+    tonight = dataclasses.replace(FACTS, files={"follow_ups": frozenset({"raw/follow_ups.parquet"})})
+    last = dataclasses.replace(tonight, data_cutoff=LAST_CUTOFF)
+    moved = dataclasses.replace(tonight, data_cutoff=date(2018, 8, 15))
+    changed, known = find_changed_patients(home, Slice(tmp_path / "slice"), last, moved, "1GB")
+    assert (changed, known) == (int(found), 1)
+
+
+def test_patients_of_files_that_came_or_went_are_built_anew(tmp_path: Path) -> None:
+    home = lake_of(
+        tmp_path, {"follow_ups": [("went", None)], "procedures": [("came", None)], "encounters": [("x", None)]}
+    )
+    stays = {"encounters": frozenset({"raw/encounters.parquet"})}
+    last = dataclasses.replace(
+        FACTS, files={**stays, "procedures": frozenset(), "follow_ups": frozenset({"raw/follow_ups.parquet"})}
+    )
+    tonight = dataclasses.replace(
+        FACTS, files={**stays, "procedures": frozenset({"raw/procedures.parquet"}), "follow_ups": frozenset()}
+    )
+    slice_ = Slice(tmp_path / "slice")
+    assert find_changed_patients(home, slice_, last, tonight, "1GB")[0] == 2
+    assert set(duckdb.read_parquet(str(slice_.patients)).fetchall()) == {("went",), ("came",)}
+
+
+def test_a_lake_file_that_is_gone_is_noticed(tmp_path: Path) -> None:
+    home = lake_of(tmp_path, {"follow_ups": [("a", None)]})
+    there = dataclasses.replace(FACTS, files={"follow_ups": frozenset({"raw/follow_ups.parquet"})})
+    assert not is_gone(home, there)
+    assert is_gone(home, dataclasses.replace(there, files={"follow_ups": frozenset({"raw/pruned.parquet"})}))
+
+
+@pytest.mark.parametrize(
+    ("before", "counts_now", "lies_in_slice", "reason"),
+    [
+        (True, True, True, None),
+        (False, False, False, None),
+        (True, False, False, None),  # none of the changed patients has such a row: others still have theirs
+        (False, True, True, "first time"),
+        (True, False, True, "last row"),
+        (True, False, None, "last row"),  # the plan reads no file of the feed any more
+    ],
+)
+def test_a_feed_that_begins_or_may_have_ceased_is_noticed(
+    tmp_path: Path, before: bool, counts_now: bool, lies_in_slice: bool | None, reason: str | None
+) -> None:
+    slice_ = Slice(tmp_path)
+    with duckdb.connect(str(slice_.unpublished)) as connection:
+        connection.execute("create schema staging")
+        for feed in FEEDS:
+            rows = "where true" if feed == "encounters" and counts_now else "where false"
+            connection.execute(f"create view staging.stg_emr__{feed} as select 'x' as patient_key {rows}")
+        file = slice_.lake / "raw" / "encounters" / "slice" / "rows.parquet"
+        file.parent.mkdir(parents=True)
+        if lies_in_slice is not None:
+            connection.execute(f"copy (select 'x' as patient_key where {lies_in_slice}) to '{file}' (format parquet)")
+    said = delivers_otherwise(slice_, frozenset({"encounters"} if before else ()))
+    assert said is None if reason is None else said is not None and reason in said
+
+
+def lake_of(root: Path, rows: dict[str, list[tuple[str, str | None]]]) -> WarehouseHome:
+    """A home with one lake file a feed (patient and one date), and a published warehouse of one patient."""
+    home = WarehouseHome(root / "home")
+    (home.lake / "raw").mkdir(parents=True)
+    with duckdb.connect(str(home.database)) as published:
+        published.execute("create schema marts; create table marts.patients as select 'late' as patient_key")
+    for feed, patients in rows.items():
+        dates = [column.lake_name for column in FEEDS[feed].lake_columns if column.kind in (Kind.DATE, Kind.DATETIME)]
+        table = pa.table(
+            {
+                "patient_key": [key for key, _ in patients],
+                **{name: pa.array([None] * len(patients), pa.string()) for name in dates[1:]},
+                dates[0]: pa.array([text for _, text in patients], pa.string()),
+            }
+        )
+        pq.write_table(table, home.lake / "raw" / f"{feed}.parquet")
+    return home
 
 
 class Hospital:
