@@ -9,7 +9,7 @@ about the whole cohort. So after a delta
 3. a copy of last night's warehouse gets these rows in the place of the patients' old ones;
 4. dbt builds the tables about the whole cohort on it, and makes every test, on the whole warehouse.
 
-The result has the rows of a warehouse that is built whole, which tests and `make verify REBUILD=1` show; where a
+The result has the rows of a warehouse that is built whole, which tests and `verify --rebuild` show; where a
 condition for that doesn't hold, the night is built whole and says why (`why_whole`).
 """
 
