@@ -62,12 +62,13 @@ def _model_origins(
     from orchestration.column_tracing import trace_select
 
     feeds = _feeds_of(node, manifest)
-    if feeds:
+    if feeds and node["schema"] == "staging":
         return {
             column: frozenset((f"raw.{feed}", _NOT_IN_LAKE.sub("", column)) for feed in feeds if column != _FEED)
             for column in node["columns"]
         }
-    return trace_select(node["compiled_code"], list(node["columns"]), schema, seeds)
+    lake = f"raw.{feeds[0]}" if len(feeds) == 1 else ""
+    return trace_select(node["compiled_code"], list(node["columns"]), schema, seeds, lake)
 
 
 def _deciding_rows(traced: Mapping[str, Mapping[str, Origins]]) -> dict[str, Origins]:
@@ -105,9 +106,10 @@ def names_rows(column: str) -> bool:
 
 
 def _feeds_of(node: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[str]:
-    """What a staging model reads, through a list of files that SQL alone does not name; its columns are named alike."""
-    if node["schema"] != "staging":
-        return []
+    """The feeds that a model reads through lists of files, which SQL alone does not name.
+
+    The columns of a staging model are named as the feed's are.
+    """
     return [manifest["sources"][one]["name"] for one in node["depends_on"]["nodes"] if one.startswith("source.")]
 
 

@@ -26,7 +26,7 @@ _NOTHING: Origins = frozenset()
 
 
 def trace_select(
-    sql: str, columns: Collection[str], schema: Mapping[str, Any], seeds: Collection[str]
+    sql: str, columns: Collection[str], schema: Mapping[str, Any], seeds: Collection[str], lake: str = ""
 ) -> dict[str, Origins]:
     """Return, per output column and for ROWS, the `(schema.table, column)` pairs that it is made of.
 
@@ -35,6 +35,8 @@ def trace_select(
         columns: its output columns.
         schema: known columns of the tables it may read, `{schema: {table: {column: type}}}`.
         seeds: code lists, as `schema.table`.
+        lake: the one table of the lake that it reads, through a list of files in whose place the SQL has a SELECT of
+            NULLs named as the columns; empty for none.
 
     A column whose SQL can't be followed has no origins.
     """
@@ -47,7 +49,7 @@ def trace_select(
         scope = None
     if scope is None:
         return {column: _NOTHING for column in [*columns, ROWS]}
-    tracer, of_rows = _Tracer(frozenset(seeds)), _Tracer(frozenset(seeds), follow_rows=False)
+    tracer, of_rows = _Tracer(frozenset(seeds), lake), _Tracer(frozenset(seeds), lake, follow_rows=False)
     traced = {column: (of_rows if names_rows(column) else tracer).column(scope, column) for column in columns}
     return {**traced, ROWS: tracer.rows(scope)}
 
@@ -55,9 +57,10 @@ def trace_select(
 class _Tracer:
     """Follows columns through the scopes of one statement; remembers what it has followed."""
 
-    def __init__(self, seeds: frozenset[str], *, follow_rows: bool = True) -> None:
+    def __init__(self, seeds: frozenset[str], lake: str, *, follow_rows: bool = True) -> None:
         """``follow_rows``: an aggregate is also made of what decides the rows that it is taken over."""
         self._seeds = seeds
+        self._lake = lake
         self._follow_rows = follow_rows
         self._columns: dict[tuple[int, str], Origins] = {}
         self._choosing: set[tuple[int, str]] = set()
@@ -73,7 +76,10 @@ class _Tracer:
     def _output(self, scope: Scope, position: int) -> Origins:
         if scope.set_operation_scopes:
             return _NOTHING.union(*(self._output(branch, position) for branch in scope.set_operation_scopes))
-        expression = _selects(scope)[position].unalias()
+        selected = _selects(scope)[position]
+        expression = selected.unalias()
+        if self._lake and _stands_for_a_column(scope, expression):
+            return frozenset({(self._lake, selected.alias_or_name)})
         found = self._made_of(scope, expression)
         if not found and _is_constant(expression):
             found = self._conditions(scope)
@@ -189,6 +195,10 @@ def _source(scope: Scope | None, alias: str) -> exp.Expr | Scope | None:
 
 def _table(source: object) -> str:
     return f"{source.db}.{source.name}" if isinstance(source, exp.Table) and source.db else ""
+
+
+def _stands_for_a_column(scope: Scope, expression: exp.Expr) -> bool:
+    return scope.expression.args.get("from_") is None and expression.find(exp.Null) is not None
 
 
 def _is_constant(expression: exp.Expr) -> bool:

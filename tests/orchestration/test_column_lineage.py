@@ -97,6 +97,20 @@ def test_a_statement_that_cannot_be_read_has_no_origins() -> None:
     assert traced("select from where", "x") == set()
 
 
+def test_a_model_may_read_one_feed_of_the_lake() -> None:
+    """Without a lake, the SQL has NULLs in place of the feed's columns."""
+    from orchestration.column_tracing import trace_select
+
+    sql = (
+        "with lake as (select cast(null as varchar) as source_file, cast(null as varchar) as visited_on where false) "
+        "select 'x' as feed, cast(source_file as varchar) as file, max(visited_on) as last, null as nothing from lake"
+    )
+    traced = trace_select(sql, ["feed", "file", "last", "nothing"], {}, [], "raw.follow_ups")
+    assert {name: sorted(column for _, column in pairs) for name, pairs in traced.items() if name != "*"} == {
+        "feed": [], "file": ["source_file"], "last": ["visited_on"], "nothing": [],
+    }  # fmt: skip
+
+
 def test_whether_a_model_has_a_row_comes_from_its_own_conditions() -> None:
     """A presence test of a model is made of what decided that model's rows, however many models away."""
 
