@@ -41,9 +41,9 @@ def test_a_clock_put_back_is_seen_once_and_one_put_forward_is_not(monkeypatch: p
     watch = ClockWatch()
     assert abs(watch.put_back_by()) < 1
     ahead = A_YEAR
-    assert watch.put_back_by() == pytest.approx(-A_YEAR, abs=1)
+    assert abs(watch.put_back_by() + A_YEAR) < 1
     ahead = -60
-    assert watch.put_back_by() == pytest.approx(A_YEAR + 60, abs=1)
+    assert abs(watch.put_back_by() - (A_YEAR + 60)) < 1
     assert abs(watch.put_back_by()) < 1
 
 
