@@ -86,7 +86,7 @@ system-packages:
 	@missing=""; \
 	command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || missing="chromium"; \
 	command -v systemd-analyze >/dev/null || missing="$$missing systemd"; \
-	command -v faketime >/dev/null || missing="$$missing faketime"; \
+	for name in faketime rsync; do command -v $$name >/dev/null || missing="$$missing $$name"; done; \
 	if [ -n "$$missing" ]; then \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	    echo "Installing$$missing for the tests ..."; \

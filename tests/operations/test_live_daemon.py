@@ -25,6 +25,7 @@ from orchestration.operations import verify
 from orchestration.operations.audit import results_of
 from orchestration.operations.lock import current_holder
 from tests.night import ROOT, TEST_KEY, run_refresh
+from tests.operations.faked_clock import FakedClock
 from tests.operations.servers import Servers
 from tests.operations.test_notices import MailServer, WebhookServer, serving
 from warehouse import WarehouseHome, current_version
@@ -136,9 +137,11 @@ def identifiers(extract: Path) -> list[str]:
 
 
 def test_extracts_that_land_are_refreshed_and_failures_told(
-    serve: Callable[..., Servers], home: WarehouseHome, landing: Path, reference_extracts: Path
+    serve: Callable[..., Servers], home: WarehouseHome, landing: Path, reference_extracts: Path, tmp_path: Path
 ) -> None:
     (reference,) = reference_extracts.iterdir()
+    clock = FakedClock(tmp_path / "clock")
+    clock.jump_to(days_off=+1000)
     mail, hook = MailServer(), WebhookServer([200] * 10)
     with serving(mail) as mail_port, serving(hook) as hook_port:
         servers = serve(
@@ -146,7 +149,13 @@ def test_extracts_that_land_are_refreshed_and_failures_told(
             CART_SMTP_HOST="127.0.0.1",
             CART_SMTP_PORT=str(mail_port),
             CART_NOTICE_WEBHOOK=f"http://127.0.0.1:{hook_port}/hook",
+            **clock.environment,
         )
+
+        # The clock was years ahead and is put right: sensors that wait for moments of then must not wait for years.
+        servers.wait_for("a look at the empty folder", lambda: servers.skip_reasons("landing"))
+        clock.jump_to(days_off=0)
+        servers.wait_for("the daemon to be started anew", lambda: "The clock was put back" in servers.log_of("daemon"))
 
         # The manifest is there first, a file of it is half-written, and more is written every second.
         arriving = landing / reference.name
