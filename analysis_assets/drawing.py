@@ -41,22 +41,24 @@ class DrawingProcess:
         """Hand over the job and return at once."""
         self._process.ask(asdict(job))
 
-    def wait(self) -> None:
-        """Wait until the figures are drawn; raises SideProcessError when they are not."""
-        self._process.answer()
+    def wait(self) -> list[dict[str, str]]:
+        """Wait until the figures are drawn; return `DrawnFigure`'s fields of each, or raise SideProcessError."""
+        drawn: list[dict[str, str]] = self._process.answer()
+        return drawn
 
     def close(self) -> None:
         """End the process."""
         self._process.close()
 
 
-def _draw(request: dict[str, Any]) -> int:
+def _draw(request: dict[str, Any]) -> list[dict[str, str]]:
     from analysis_assets.gallery import draw_part
     from study import Study
 
     job = DrawingJob(**request)
     study = Study.model_validate(job.study)
-    return len(draw_part(Path(job.database), study, Path(job.folder), job.synthetic, job.first, job.step))
+    drawn = draw_part(Path(job.database), study, Path(job.folder), job.synthetic, job.first, job.step)
+    return [asdict(figure) for figure in drawn]
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from json import dumps, loads
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -78,27 +79,28 @@ def draw_gallery(
         drawn = draw_part(database, study, folder, synthetic, 0, 1)
     else:
         helper.start(DrawingJob(str(database), study.as_dbt_variable(), str(folder), synthetic, 1, 2))
-        drawn = draw_part(database, study, folder, synthetic, 0, 2)
-        helper.wait()
+        own = draw_part(database, study, folder, synthetic, 0, 2)
+        others = [DrawnFigure(**figure) for figure in helper.wait()]
+        drawn = [figure for pair in zip_longest(own, others) for figure in pair if figure is not None]
     index = dumps([asdict(figure) for figure in drawn], ensure_ascii=False, indent=1)
     (folder / INDEX_NAME).write_text(index + "\n", encoding="utf-8")
     return drawn
 
 
 def draw_part(database: Path, study: Study, folder: Path, synthetic: bool, first: int, step: int) -> list[DrawnFigure]:
-    """Draw every ``step``-th figure from ``first`` on; return all figures, drawn here or not, in the report's order."""
+    """Draw every ``step``-th figure from ``first`` on and return those, in the report's order."""
     from analysis_assets.figures.saving import save_figure
     from warehouse import connect_read_only
 
-    described: list[DrawnFigure] = []
+    drawn: list[DrawnFigure] = []
     with connect_read_only(database) as connection:
         for position, plot in enumerate(plots(connection, study, synthetic=synthetic)):
-            text = plot.describe()
             if position % step == first:
+                text = plot.describe()
                 save_figure(plot.draw(), folder, plot.name, description=text)
-            files = (f"{plot.name}.svg", f"{plot.name}.png")
-            described.append(DrawnFigure(plot.name, plot.title, plot.section, text, *files))
-    return described
+                files = (f"{plot.name}.svg", f"{plot.name}.png")
+                drawn.append(DrawnFigure(plot.name, plot.title, plot.section, text, *files))
+    return drawn
 
 
 def read_gallery(folder: Path) -> list[DrawnFigure]:

@@ -1,7 +1,8 @@
 """Great Expectations suites as asset checks: on the lake before dbt, on the marts before every analysis."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import dagster as dg
 
@@ -10,6 +11,7 @@ from orchestration.check_log import record_results
 from orchestration.extracts import feed_histories, history_records
 from orchestration.raw import raw_key
 from orchestration.refresh_context import RefreshContext
+from study import Study
 from warehouse import current_version
 
 
@@ -43,7 +45,7 @@ def _raw_checks(specs: Sequence[CheckSpec]) -> dg.AssetChecksDefinition:
     ) -> Iterator[dg.AssetCheckResult]:
         refresh.lake.write_plan(refresh.pseudonymiser.key_id)
         histories = history_records(feed_histories(refresh.lake, refresh.pseudonymiser.key_id))
-        results = refresh.judge.lake(refresh.home.lake, refresh.home.build / "check_pages", histories)
+        results = refresh.judge.lake(refresh.home.lake, _pages(refresh), histories)
         record_results(refresh.home, "raw", results)
         yield from _as_results(results, _chosen(context, specs))
 
@@ -55,15 +57,32 @@ def _mart_checks(specs: Sequence[CheckSpec]) -> dg.AssetChecksDefinition:
     def mart_expectations(
         context: dg.AssetCheckExecutionContext, refresh: dg.ResourceParam[RefreshContext]
     ) -> Iterator[dg.AssetCheckResult]:
-        pages = refresh.home.build / "check_pages"
-        published = current_version(refresh.home)
-        rows = published.manifest()["rows"] if published else None
-        results = refresh.judge.marts(refresh.home.build_database, refresh.study, pages, rows)
+        results = refresh.judge.marts(*_marts_to_judge(refresh))
         record_results(refresh.home, "marts", results)
-        refresh.judge.data_docs(pages, refresh.home.staged("data_docs"), context.run.run_id, datetime.now(UTC))
+        refresh.judge.data_docs(
+            _pages(refresh), refresh.home.staged("data_docs"), context.run.run_id, datetime.now(UTC)
+        )
         yield from _as_results(results, _chosen(context, specs))
 
     return mart_expectations
+
+
+def begin_mart_checks(refresh: RefreshContext) -> None:
+    """Let Great Expectations begin on the marts while this process still tells Dagster what dbt has built.
+
+    Only reads the build file, which must be closed; the step of the mart checks takes the results.
+    """
+    refresh.judge.begin_marts(*_marts_to_judge(refresh))
+
+
+def _marts_to_judge(refresh: RefreshContext) -> tuple[Path, Study, Path, Mapping[str, int] | None]:
+    published = current_version(refresh.home)
+    rows = published.manifest()["rows"] if published else None
+    return refresh.home.build_database, refresh.study, _pages(refresh), rows
+
+
+def _pages(refresh: RefreshContext) -> Path:
+    return refresh.home.build / "check_pages"
 
 
 def _chosen(context: dg.AssetCheckExecutionContext, specs: Sequence[CheckSpec]) -> list[CheckSpec]:

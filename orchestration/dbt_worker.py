@@ -6,7 +6,6 @@ this process goes with it, whatever it is doing. Standard output and error are d
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import queue
@@ -15,6 +14,8 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from warehouse.side_process import fewer_collections
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 ABANDONED = 3  # exit status: whoever started this process ended first
 _FAILED, _BROKEN = 1, 2  # exit statuses of dbt's own command: a model or test failed; dbt itself could not work
-_GARBAGE_THRESHOLD = 50_000  # objects between collections: dbt's parse is half a million that stay
 
 
 def main() -> int:
@@ -43,9 +43,7 @@ def main() -> int:
         if not request["only_parse"]:
             return _run(request["arguments"], parsed if parsed_with == _read_by_dbt(environment) else None)
         parsed, parsed_with = _parse(request["arguments"]), _read_by_dbt(environment)
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(_GARBAGE_THRESHOLD)
+        fewer_collections()
 
 
 def _listen(requests: queue.SimpleQueue[dict[str, Any]]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import logging
 import os
@@ -19,6 +18,7 @@ from orchestration.operations import note_outcome, send_notice, time_limit
 from orchestration.settings import Settings
 from orchestration.terminal import leave
 from warehouse import current_version, restrict_new_files
+from warehouse.side_process import fewer_collections
 
 if TYPE_CHECKING:
     from dagster import ExecuteInProcessResult
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from orchestration.refresh_context import RefreshContext
 
 REFUSED = 2  # exit status: nothing was started
-# Python collects garbage after every 700 new objects; imports and assets are millions that stay.
-_OBJECTS_BETWEEN_COLLECTIONS = 50_000
 _EVENTS_STORED_TOGETHER = "1000"
 FAILED = 1  # exit status: a step failed; the last published warehouse is untouched
 
@@ -155,7 +153,7 @@ def main(adapt: Callable[[Settings], Settings] | None = None) -> int:
     """
     from orchestration.summary import describe_published
 
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    fewer_collections()
     try:
         settings = Settings.from_environment()
         settings = adapt(settings) if adapt else settings

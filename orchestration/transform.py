@@ -20,6 +20,7 @@ from dagster_dbt.asset_utils import get_manifest_and_translator_from_dbt_assets
 from packaging.version import Version
 
 from orchestration.check_words import describe_test
+from orchestration.checks import begin_mart_checks
 from orchestration.column_lineage import origins_table, read_lineage
 from orchestration.dbt_process import dbt_environment
 from orchestration.jobs import REBUILD_JOB_NAME
@@ -182,7 +183,8 @@ def warehouse_models() -> dg.AssetsDefinition:
 
         start_warm_up()
         _ = refresh.drawing  # starts its imports
-        yield from _with_metadata(build_night(refresh, run, context.log.info, _why_whole(context)), refresh)
+        events = build_night(refresh, run, context.log.info, _why_whole(context))
+        yield from _with_metadata(events, refresh, judged_next=not context.is_subset)
 
     return warehouse_models
 
@@ -193,7 +195,7 @@ def _why_whole(context: dg.AssetExecutionContext) -> str | None:
     return "that is asked for" if context.job_name == REBUILD_JOB_NAME else None
 
 
-def _with_metadata(events: Iterator[Any], refresh: RefreshContext) -> Iterator[Any]:
+def _with_metadata(events: Iterator[Any], refresh: RefreshContext, judged_next: bool) -> Iterator[Any]:
     """Yield dbt's events; materialisations last, when dbt has let go of the file and rows can be counted.
 
     A failing dbt run raises while its events are read: what was built until then is reported first.
@@ -205,6 +207,8 @@ def _with_metadata(events: Iterator[Any], refresh: RefreshContext) -> Iterator[A
                 built.append(event)
             else:
                 yield event
+        if judged_next:
+            begin_mart_checks(refresh)
     finally:
         described = _described(refresh.home) if built else {}
         lineage, known = read_lineage(LINEAGE), dict[tuple[str, str], frozenset[str]]()
