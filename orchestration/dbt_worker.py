@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dbt.contracts.graph.manifest import Manifest
+    from dbt_common.events.base_types import EventMsg
 
 ABANDONED = 3  # exit status: whoever started this process ended first
 _FAILED, _BROKEN = 1, 2  # exit statuses of dbt's own command: a model or test failed; dbt itself could not work
@@ -84,11 +85,27 @@ def _run(arguments: list[str], manifest: Manifest | None) -> int:
     """Do what dbt's own command does."""
     from dbt.cli.main import dbtRunner
 
-    done = dbtRunner(manifest).invoke(arguments)
+    os.environ["DBT_LOG_LEVEL"] = "none"  # its own log makes the line of every event, also of those that it then drops
+    done = dbtRunner(manifest, callbacks=[_EventLines()]).invoke(arguments)
     if done.exception is not None:
         sys.stderr.write(f"{done.exception}\n")
         return _BROKEN
     return 0 if done.success else _FAILED
+
+
+class _EventLines:
+    """Writes events as dbt's own JSON log does, one line each, without making those of level debug."""
+
+    def __init__(self) -> None:
+        self._one_at_a_time = threading.Lock()
+
+    def __call__(self, event: EventMsg) -> None:
+        from dbt_common.events.functions import env_scrubber, msg_to_json
+
+        if event.info.level != "debug":
+            line = env_scrubber(msg_to_json(event))
+            with self._one_at_a_time:
+                sys.stdout.write(line + "\n")
 
 
 if __name__ == "__main__":
