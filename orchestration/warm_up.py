@@ -9,6 +9,8 @@ import importlib
 import threading
 
 MODULES = (
+    "pandas",
+    "firthmodels",
     "scipy.stats",
     "scipy.optimize",
     "matplotlib.figure",
@@ -16,6 +18,10 @@ MODULES = (
     "matplotlib.backends.backend_agg",
     "great_tables",
     "docx",
+    "analysis_assets.catalogue",
+    "analysis_assets.published_comparison",
+    "analysis_assets.gallery",
+    "analysis_assets.report",
 )
 
 
