@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from orchestration.settings import DBT_PROJECT_DIR, ROOT
@@ -49,8 +50,9 @@ class DbtProcess:
             self._process.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
+            with suppress(BrokenPipeError):  # what it was asked after it had ended
+                if pipe is not None:
+                    pipe.close()
 
     def _ask(self, arguments: Sequence[str], environment: Mapping[str, str], *, only_parse: bool) -> None:
         request = {

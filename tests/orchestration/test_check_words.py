@@ -7,8 +7,8 @@ import json
 import pytest
 
 from orchestration.check_words import describe_test
-from orchestration.column_lineage import origins_table
 from orchestration.code_location import build_definitions
+from orchestration.column_lineage import origins_table
 from orchestration.manifest import ensure_manifest
 from orchestration.settings import Settings
 

@@ -6,6 +6,8 @@ After a wanted change: `python -m pytest tests/orchestration/test_graph.py --sna
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import dagster as dg
@@ -14,8 +16,8 @@ from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.json import JSONSnapshotExtension
 
 from expectations import declared_checks
-from orchestration.column_lineage import read_lineage
 from orchestration.code_location import build_definitions
+from orchestration.column_lineage import read_lineage
 from orchestration.manifest import LINEAGE, ensure_manifest
 from orchestration.settings import Settings
 
@@ -123,3 +125,17 @@ def test_every_mart_column_comes_from_somewhere() -> None:
     assert "raw.marrow_assessments" in reached
     unexplained = [column for column, sources in lineage["marts.patients"].items() if not sources]
     assert unexplained == []
+
+
+def test_the_command_sees_the_same_graph_without_importing_dbt(definitions: dg.Definitions) -> None:
+    code = (
+        "import sys; from orchestration.refresh import _import_dagster_dbt_alone; _import_dagster_dbt_alone()\n"
+        "from orchestration.code_location import build_definitions; from orchestration.settings import Settings\n"
+        "graph = build_definitions(Settings.from_environment({})).resolve_asset_graph()\n"
+        "assert 'dbt.adapters' not in sys.modules and 'dbt.version' not in sys.modules\n"
+        "print(*sorted(key.to_user_string() for key in (*graph.get_all_asset_keys(), *graph.asset_check_keys)))"
+    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False)
+    graph = definitions.resolve_asset_graph()
+    expected = sorted(key.to_user_string() for key in (*graph.get_all_asset_keys(), *graph.asset_check_keys))
+    assert done.stdout.split() == " ".join(expected).split(), done.stderr

@@ -78,3 +78,31 @@ def test_an_event_that_was_not_the_last_written_is_still_itself(storage: PooledS
     text = storage._get_asset_entry_values(first, 1, True)["last_materialization"]
     record = deserialize_value(text, EventLogRecord)
     assert record.event_log_entry == first
+
+
+def test_events_handed_over_together_are_stored_as_one_by_one(tmp_path: Path) -> None:
+    def stored(folder: Path, together: bool) -> list[tuple[Any, ...]]:
+        storage = PooledSqliteEventLogStorage(str(folder))
+        events = [materialised("patients", 1.0), materialised("outcomes", 2.0), materialised("patients", 3.0)]
+        if together:
+            storage.store_event_batch(events)
+        else:
+            for event in events:
+                storage.store_event(event)
+        logs = [(record.storage_id, record.event_log_entry) for record in storage.get_records_for_run(RUN).records]
+        keys = sorted(key.to_user_string() for key in storage.all_asset_keys())
+        storage.dispose()
+        return [*logs, *[(key,) for key in keys]]
+
+    one_by_one = stored(tmp_path / "each", together=False)
+    assert stored(tmp_path / "batch", together=True) == one_by_one
+    assert len(one_by_one) == 3 + 2
+
+
+def test_a_batch_that_fails_leaves_nothing_half_stored(storage: PooledSqliteEventLogStorage) -> None:
+    broken = materialised("outcomes", 2.0)._replace(timestamp="no time")  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        storage.store_event_batch([materialised("patients", 1.0), broken])
+    assert not storage.get_records_for_run(RUN).records
+    storage.store_event(materialised("patients", 1.0))
+    assert len(storage.get_records_for_run(RUN).records) == 1

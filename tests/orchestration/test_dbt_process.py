@@ -1,0 +1,79 @@
+"""dbt waits in a process of its own, runs once, and never outlives whoever started it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestration.dbt_process import DbtProcess, dbt_environment
+from orchestration.dbt_worker import ABANDONED
+from orchestration.settings import ROOT
+
+PATIENCE_SECONDS = 60
+
+
+@pytest.fixture
+def process() -> Iterator[DbtProcess]:
+    started = DbtProcess()
+    yield started
+    started.close()
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return False
+    return state not in "ZX"
+
+
+def test_a_mistake_in_the_arguments_is_told_as_dbt_tells_it(process: DbtProcess, tmp_path: Path) -> None:
+    running = process.run(["build", "--no-such-option"], dbt_environment(os.environ, tmp_path))
+    assert running.stdout is not None
+    said = running.stdout.read()
+    assert running.wait(timeout=PATIENCE_SECONDS) == 2
+    assert b"--no-such-option" in said
+    assert process.taken
+
+
+def test_a_killed_one_fails_when_it_is_asked_to_run(process: DbtProcess, tmp_path: Path) -> None:
+    process._process.kill()
+    process._process.wait()
+    process.parse([], dbt_environment(os.environ, tmp_path))
+    running = process.run(["build"], dbt_environment(os.environ, tmp_path))
+    assert running.stdout is not None
+    assert running.stdout.read() == b""
+    assert running.wait(timeout=PATIENCE_SECONDS) == -signal.SIGKILL
+    assert running.args == ["dbt", "build"]
+
+
+def test_it_ends_when_nobody_can_ask_it_any_more(process: DbtProcess) -> None:
+    assert process._process.stdin is not None
+    process._process.stdin.close()
+    assert process._process.wait(timeout=PATIENCE_SECONDS) == ABANDONED
+
+
+def test_it_ends_with_a_refresh_that_is_killed() -> None:
+    code = "import time; from orchestration.dbt_process import DbtProcess; "
+    code += "print(DbtProcess()._process.pid, flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        assert is_alive(pid)
+        parent.kill()
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while is_alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not is_alive(pid)
+
+
+def test_closing_ends_it(process: DbtProcess) -> None:
+    process.close()
+    assert process._process.returncode is not None
