@@ -32,7 +32,7 @@ def raw_assets() -> list[dg.AssetsDefinition]:
 def _raw_asset(feed: Feed) -> dg.AssetsDefinition:
     keys = ", ".join(column.lake_name for column in feed.key_columns)
     columns = [dg.TableColumn(column.lake_name, "varchar") for column in feed.lake_columns]
-    columns += [dg.TableColumn(name, kind) for name, kind in _EVIDENCE]
+    columns += [dg.TableColumn(name, kind) for name, kind in _ADDED]
 
     @dg.asset(
         key=raw_key(feed.name),
@@ -59,7 +59,7 @@ def _raw_asset(feed: Feed) -> dg.AssetsDefinition:
     return raw_feed
 
 
-_EVIDENCE = (("source_extract", "varchar"), ("source_file", "varchar"), ("source_row", "bigint"))
+_ADDED = (("deleted", "varchar"), ("source_extract", "varchar"), ("source_file", "varchar"), ("source_row", "bigint"))
 
 
 def _ingest(refresh: RefreshContext, extract: str, feed: str) -> FeedIngestion:

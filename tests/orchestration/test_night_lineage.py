@@ -17,7 +17,7 @@ from tests.night import Night
 pytestmark = pytest.mark.slow
 
 Column = tuple[str, str]
-FILE_AND_ROW = {"source_extract", "source_file", "source_row"}
+ADDED_IN_THE_LAKE = {"deleted", "source_extract", "source_file", "source_row"}
 # Columns of the marts that are names, not data: see test_column_lineage.
 NAMES = {("cohort_flow", "step"), ("cohort_flow", "criterion"), ("date_sensitivity", "endpoint")}
 # Rows of the paper's own errors; no column of the house makes them.
@@ -48,7 +48,9 @@ def origins(materialised: dict[str, dg.AssetMaterialization]) -> dict[Column, se
 
 
 def columns_of(materialised: dict[str, dg.AssetMaterialization]) -> dict[str, set[str]]:
-    known = {f"raw.{feed.name}": {one.lake_name for one in feed.lake_columns} | FILE_AND_ROW for feed in FEEDS.values()}
+    known = {
+        f"raw.{feed.name}": {one.lake_name for one in feed.lake_columns} | ADDED_IN_THE_LAKE for feed in FEEDS.values()
+    }
     for table, event in materialised.items():
         schema = event.metadata.get("dagster/column_schema")
         if isinstance(schema, dg.TableSchemaMetadataValue):
