@@ -15,44 +15,40 @@ with active_sources as (
         {%- endfor %}
 ),
 
+-- Narrow, and the least of a struct instead of row_number: evidence and words join the one ending that is left.
 decisive as (
     select
         origins.patient_key,
         origins.endpoint,
-        origins.origin_date,
-        origins.date_precision as origin_precision,
-        sources.source,
-        sources.role,
-        sources.event_kind,
-        sources.reason,
-        greatest(happenings.happened_on, origins.origin_date) as ended_on,
-        happenings.date_precision
+        min(struct_pack(
+            last_order := sources.role = 'last',
+            ended_on := greatest(happenings.happened_on, origins.origin_date),
+            priority := sources.priority
+        )) as ending
     from {{ ref('int_endpoint_origins') }} as origins
     inner join active_sources as sources on origins.endpoint = sources.endpoint
     inner join {{ ref('int_endpoint_happenings') }} as happenings
         on origins.patient_key = happenings.patient_key and sources.source = happenings.source
-    -- Evidence joins the one row that is left: carried through the choice it would cost many times the memory.
-    qualify row_number() over (
-        partition by origins.patient_key, origins.endpoint
-        order by sources.role = 'last', greatest(happenings.happened_on, origins.origin_date), sources.priority
-    ) = 1
+    group by origins.patient_key, origins.endpoint
 )
 
 select
     decisive.patient_key,
     decisive.endpoint,
-    decisive.origin_date,
-    decisive.ended_on,
-    {{ days_between('decisive.origin_date', 'decisive.ended_on') }} as time_days,
-    decisive.role = 'event' or decisive.event_kind = 'last_contact' as event,
-    decisive.event_kind,
-    decisive.reason,
-    decisive.date_precision,
-    decisive.origin_precision,
-    decisive.date_precision <> 'day' or decisive.origin_precision <> 'day' as date_imputed,
+    origins.origin_date,
+    decisive.ending.ended_on,
+    {{ days_between('origins.origin_date', 'decisive.ending.ended_on') }} as time_days,
+    sources.role = 'event' or sources.event_kind = 'last_contact' as event,
+    sources.event_kind,
+    sources.reason,
+    happenings.date_precision,
+    origins.date_precision as origin_precision,
+    happenings.date_precision <> 'day' or origins.date_precision <> 'day' as date_imputed,
     {{ merge_evidence(['origins.evidence', 'happenings.evidence']) }} as evidence
 from decisive
+inner join active_sources as sources
+    on decisive.endpoint = sources.endpoint and decisive.ending.priority = sources.priority
 inner join {{ ref('int_endpoint_origins') }} as origins
     on decisive.patient_key = origins.patient_key and decisive.endpoint = origins.endpoint
 inner join {{ ref('int_endpoint_happenings') }} as happenings
-    on decisive.patient_key = happenings.patient_key and decisive.source = happenings.source
+    on decisive.patient_key = happenings.patient_key and sources.source = happenings.source

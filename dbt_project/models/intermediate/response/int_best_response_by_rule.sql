@@ -12,11 +12,25 @@ assessed as (
     group by patient_key
 ),
 
-best as (
-    select *
+chosen as (
+    select
+        patient_key,
+        rule_set,
+        min(struct_pack(response_rank := response_rank, assessed_on := assessed_on)) as first_of_best
     from {{ ref('int_response_by_rule') }}
     where study_day <= {{ study('response.window_days') }}
-    qualify row_number() over (partition by patient_key, rule_set order by response_rank, assessed_on) = 1
+    group by patient_key, rule_set
+),
+
+-- Evidence joins the one day that is left: carried through the choice it would cost three times as much.
+best as (
+    select responses.*
+    from {{ ref('int_response_by_rule') }} as responses
+    inner join chosen
+        on
+            responses.patient_key = chosen.patient_key
+            and responses.rule_set = chosen.rule_set
+            and responses.assessed_on = chosen.first_of_best.assessed_on
 )
 
 select

@@ -2,21 +2,34 @@
 -- response window. It is reached on the later of the two days. One row per patient who reached it.
 -- Source: paper, CR with MRD negative.
 
-with first_negative as (
+with earliest as (
     select
         mrd.patient_key,
-        mrd.sampled_on,
-        mrd.date_precision,
-        {{ evidence_struct('mrd.') }} as deciding_row
+        min(struct_pack(
+            sampled_on := mrd.sampled_on,
+            method := mrd.method,
+            source_extract := mrd.source_extract,
+            source_file := mrd.source_file,
+            source_row := mrd.source_row,
+            source_feed := mrd.source_feed,
+            date_precision := mrd.date_precision
+        )) as chosen
     from {{ ref('int_mrd_findings') }} as mrd
     inner join {{ ref('int_time_zero') }} as time_zero on mrd.patient_key = time_zero.patient_key
     where
         mrd.counts_as_negative
         and mrd.sampled_on >= time_zero.infusion_date
         and {{ days_between('time_zero.infusion_date', 'mrd.sampled_on') }} <= {{ study('response.window_days') }}
-    qualify row_number() over (
-        partition by mrd.patient_key order by mrd.sampled_on, mrd.method, {{ source_order('mrd.') }}
-    ) = 1
+    group by mrd.patient_key
+),
+
+first_negative as (
+    select
+        earliest.patient_key,
+        earliest.chosen.sampled_on,
+        earliest.chosen.date_precision,
+        {{ evidence_struct('earliest.chosen.') }} as deciding_row
+    from earliest
 )
 
 select
