@@ -11,14 +11,11 @@ import os
 import queue
 import sys
 import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from warehouse.side_process import fewer_collections
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from dbt.contracts.graph.manifest import Manifest
     from dbt_common.events.base_types import EventMsg
 
@@ -40,6 +37,7 @@ def main() -> int:
         environment = request["environment"]
         os.environ.clear()
         os.environ.update(environment)
+        os.environ["DBT_LOG_LEVEL"] = "none"  # its own log makes the line of every event, and then drops most
         os.chdir(request["folder"])
         if not request["only_parse"]:
             return _run(request["arguments"], parsed if parsed_with == _read_by_dbt(environment) else None)
@@ -62,30 +60,14 @@ def _parse(arguments: list[str]) -> Manifest | None:
     from dbt.cli.main import dbtRunner
     from dbt.contracts.graph.manifest import Manifest
 
-    with _silence():
-        parsed = dbtRunner().invoke(arguments)
+    parsed = dbtRunner().invoke(arguments)
     return parsed.result if parsed.success and isinstance(parsed.result, Manifest) else None
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    sys.stdout.flush()
-    kept = os.dup(1)
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 1)
-    try:
-        yield
-    finally:
-        sys.stdout.flush()
-        os.dup2(kept, 1)
-        os.close(kept)
 
 
 def _run(arguments: list[str], manifest: Manifest | None) -> int:
     """Do what dbt's own command does."""
     from dbt.cli.main import dbtRunner
 
-    os.environ["DBT_LOG_LEVEL"] = "none"  # its own log makes the line of every event, also of those that it then drops
     done = dbtRunner(manifest, callbacks=[_EventLines()]).invoke(arguments)
     if done.exception is not None:
         sys.stderr.write(f"{done.exception}\n")

@@ -71,9 +71,9 @@ def _run(settings: Settings, from_lake: bool) -> Outcome:
 
 def _run_with(context: RefreshContext, from_lake: bool) -> Outcome:
     settings = context.settings
+    _ = context.judge, context.dbt  # their imports take seconds, on the other core
     _check_inputs(context, from_lake)
     settings.home.prepare()
-    _ = context.judge, context.dbt  # their imports take seconds, on the other core
     from orchestration.instance import prepare_environment
 
     prepare_environment(settings)
