@@ -13,7 +13,8 @@ with nearest as (
             source_extract := blasts.source_extract,
             source_file := blasts.source_file,
             source_row := blasts.source_row,
-            source_feed := blasts.source_feed
+            source_feed := blasts.source_feed,
+            blast_percent := blasts.blast_percent
         )) as chosen
     from {{ ref('int_response_assessment_dates') }} as assessments
     inner join {{ ref('int_circulating_blasts') }} as blasts on assessments.patient_key = blasts.patient_key
@@ -24,7 +25,7 @@ with nearest as (
 select
     nearest.patient_key,
     nearest.assessed_on,
-    -nearest.chosen.percent_order as circulating_blast_percent,
+    nearest.chosen.blast_percent as circulating_blast_percent,
     not nearest.chosen.absent_order as circulating_blasts,
     {{ evidence_list('nearest.chosen.') }} as evidence
 from nearest

@@ -13,7 +13,8 @@ with nearest as (
             source_file := marrow.source_file,
             source_row := marrow.source_row,
             source_feed := marrow.source_feed,
-            sampled_on := marrow.sampled_on
+            sampled_on := marrow.sampled_on,
+            blast_percent := marrow.blast_percent
         )) as chosen
     from {{ ref('int_response_assessment_dates') }} as assessments
     inner join {{ ref('stg_emr__marrow_assessments') }} as marrow on assessments.patient_key = marrow.patient_key
@@ -27,6 +28,6 @@ select
     nearest.patient_key,
     nearest.assessed_on,
     nearest.chosen.sampled_on,
-    -nearest.chosen.percent_order as marrow_blast_percent,
+    nearest.chosen.blast_percent as marrow_blast_percent,
     {{ evidence_list('nearest.chosen.') }} as evidence
 from nearest
