@@ -13,6 +13,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
+from orchestration.terminal import leave
 from warehouse.side_process import fewer_collections
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def main() -> int:
     import dbt.cli.main
     import dbt.task.build  # noqa: F401
 
-    parsed, parsed_with = None, None
+    parsed, parsed_with = None, ""
     while True:
         request = requests.get()
         environment = request["environment"]
@@ -39,9 +40,10 @@ def main() -> int:
         os.environ.update(environment)
         os.environ["DBT_LOG_LEVEL"] = "none"  # its own log makes the line of every event, and then drops most
         os.chdir(request["folder"])
+        decided_by = _what_decides_a_parse(request["arguments"], environment)
         if not request["only_parse"]:
-            return _run(request["arguments"], parsed if parsed_with == _read_by_dbt(environment) else None)
-        parsed, parsed_with = _parse(request["arguments"]), _read_by_dbt(environment)
+            return _run(request["arguments"], parsed if parsed_with == decided_by else None)
+        parsed, parsed_with = _parse(request["arguments"]), decided_by
         fewer_collections()
 
 
@@ -51,8 +53,10 @@ def _listen(requests: queue.SimpleQueue[dict[str, Any]]) -> None:
     os._exit(ABANDONED)
 
 
-def _read_by_dbt(environment: dict[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environment.items() if name.startswith(("CART_", "DBT_"))}
+def _what_decides_a_parse(arguments: list[str], environment: dict[str, str]) -> str:
+    variables = arguments[arguments.index("--vars") + 1] if "--vars" in arguments else ""
+    read = sorted((name, value) for name, value in environment.items() if name.startswith(("CART_", "DBT_")))
+    return json.dumps([variables, read])
 
 
 def _parse(arguments: list[str]) -> Manifest | None:
@@ -91,7 +95,4 @@ class _EventLines:
 
 
 if __name__ == "__main__":
-    status = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)  # taking the interpreter down, DuckDB's binding complains about what other libraries still hold
+    leave(main())

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from orchestration.dbt_process import DbtProcess, dbt_environment
-from orchestration.dbt_worker import ABANDONED
+from orchestration.dbt_worker import ABANDONED, _what_decides_a_parse
 from orchestration.settings import ROOT
 
 PATIENCE_SECONDS = 60
@@ -77,3 +77,11 @@ def test_it_ends_with_a_refresh_that_is_killed() -> None:
 def test_closing_ends_it(process: DbtProcess) -> None:
     process.close()
     assert process._process.returncode is not None
+
+
+def test_a_parse_made_with_other_variables_is_not_used() -> None:
+    parsed = _what_decides_a_parse(["parse", "--vars", "{a: 1}"], {"CART_LAKE": "lake", "HOME": "one"})
+    same = _what_decides_a_parse(["build", "--exclude", "x", "--vars", "{a: 1}"], {"CART_LAKE": "lake", "HOME": "two"})
+    assert parsed == same
+    assert parsed != _what_decides_a_parse(["build", "--vars", "{a: 2}"], {"CART_LAKE": "lake"})
+    assert parsed != _what_decides_a_parse(["build", "--vars", "{a: 1}"], {"CART_LAKE": "another"})
