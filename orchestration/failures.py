@@ -19,22 +19,38 @@ def why_failed(events: Sequence[dg.DagsterEvent], *, outward: bool = False) -> s
         outward: for mail and webhook, which leave the machine: only the house's own words. The text of any other error
             (a database may quote the value that it couldn't convert) stays in the Dagster UI and on the terminal.
     """
-    failed_checks = _failed_checks(events)
-    if failed_checks:
-        return "Checks of error severity failed, so nothing was published:\n  " + "\n  ".join(failed_checks)
-    failures = [event for event in events if event.is_step_failure]
-    return _why_step(failures[0], outward) if failures else _why_not_begun(events)
+    failed, broken = _failed_checks(events), _failed_checks(events, broken=True)
+    if failed and not broken:
+        return "Checks of error severity failed, so nothing was published:\n  " + "\n  ".join(failed)
+    failures = [event for event in events if event.is_step_failure and not _stopped_by_a_check(event)]
+    why = _why_step(failures[0], outward) if failures else "" if broken else _why_not_begun(events)
+    if broken:  # full disk, memory: what they would have found is not known, and the others may have suffered with them
+        listed = "\n  ".join([*broken, *failed])
+        why = f"Checks could not run (disk or memory?), so nothing was published:\n  {listed}\n{why}".strip()
+    return why
 
 
-def _failed_checks(events: Sequence[dg.DagsterEvent]) -> list[str]:
+def _failed_checks(events: Sequence[dg.DagsterEvent], broken: bool = False) -> list[str]:
+    """Checks of error severity that failed; or those of dbt that broke down before they had judged anything."""
     evaluations = [
         event.asset_check_evaluation_data for event in events if event.event_type_value == "ASSET_CHECK_EVALUATION"
     ]
     return [
         f"{check.asset_key.to_user_string()}: {check.check_name}"
         for check in evaluations
-        if not check.passed and check.severity == dg.AssetCheckSeverity.ERROR
+        if not check.passed and check.severity == dg.AssetCheckSeverity.ERROR and _broke(check) is broken
     ]
+
+
+def _stopped_by_a_check(event: dg.DagsterEvent) -> bool:
+    """Dagster lets the step of a blocking check fail with an error of its own, which says no more."""
+    error = event.step_failure_data.error
+    return error is not None and error.cls_name == "DagsterAssetCheckFailedError"
+
+
+def _broke(check: dg.AssetCheckEvaluation) -> bool:
+    status = check.metadata.get("status")
+    return status is not None and status.value == "error"
 
 
 def _why_step(event: dg.DagsterEvent, outward: bool) -> str:

@@ -65,3 +65,19 @@ def test_blocking_checks_are_named() -> None:
         events = job.execute_in_process(instance=instance, raise_on_error=False).all_events
     expected = "Checks of error severity failed, so nothing was published:\n  patients: enough"
     assert why_failed(events, outward=True) == expected
+
+
+def test_a_check_that_broke_down_is_not_called_a_failed_one() -> None:
+    @dg.asset
+    def patients() -> None: ...
+
+    @dg.asset_check(asset=patients, blocking=True)
+    def enough() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=False, metadata={"status": "error"})
+
+    job = dg.Definitions(assets=[patients], asset_checks=[enough]).resolve_implicit_global_asset_job_def()
+    with dg.DagsterInstance.ephemeral() as instance:
+        events = job.execute_in_process(instance=instance, raise_on_error=False).all_events
+    assert why_failed(events, outward=True) == (
+        "Checks could not run (disk or memory?), so nothing was published:\n  patients: enough"
+    )
