@@ -27,11 +27,18 @@ def night_seen(home: WarehouseHome) -> int:
     return int(last)
 
 
-def in_own_mounts(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def in_own_mounts(
+    script: str, *arguments: str, settings: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run a shell script that may mount: in mount (and, unless root, user) namespaces of its own."""
     unshare = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--mount", "--user", "--map-root-user"]
     return subprocess.run(
-        [*unshare, "sh", "-eu", "-c", script, "sh", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+        [*unshare, "sh", "-eu", "-c", script, "sh", *arguments],
+        cwd=ROOT,
+        env=settings,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 

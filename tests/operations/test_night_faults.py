@@ -22,6 +22,7 @@ import pytest
 from orchestration.operations import verify
 from orchestration.operations.lock import current_holder
 from tests.night import ROOT, TEST_KEY, Night, run_refresh
+from tests.operations.test_faults import in_own_mounts
 from warehouse import WarehouseHome, connect_read_only, current_version
 
 pytestmark = pytest.mark.slow
@@ -150,3 +151,56 @@ def test_a_damaged_lake_is_named_and_the_extract_mends_it(
     for row in (home.lake / "ledger").rglob("marrow_assessments--*.parquet"):
         row.unlink()
     assert_next_refresh_needs_no_hand(home, reference_extracts)
+
+
+def test_a_check_or_a_model_that_fails_stops_the_night(
+    home: WarehouseHome, reference_extracts: Path, tmp_path: Path
+) -> None:
+    published = current_version(home)
+    night = run_refresh(home.root, reference_extracts, CART_MEMORY_LIMIT="12MB")
+    assert night.status == 1
+    assert "Out of Memory" in night.stderr
+    assert current_version(home) == published
+
+    (reference,) = reference_extracts.iterdir()
+    half = tmp_path / "extracts" / "2018-08-01"
+    shutil.copytree(reference, half)
+    (half / "manifest.json").unlink()
+    lines = (half / "patients.csv").read_bytes().splitlines(keepends=True)
+    (half / "patients.csv").write_bytes(b"".join(lines[: len(lines) // 2]))
+    night = run_refresh(home.root, half.parent)
+    assert night.status == 1
+    assert "Checks of error severity failed, so nothing was published" in night.stderr
+    assert "patients: patients_halved" in night.stderr
+    assert current_version(home) == published
+    assert_readable(home)
+    shutil.copy(reference / "patients.csv", half)
+    assert_next_refresh_needs_no_hand(home, half.parent)
+
+
+def test_a_disk_that_fills_up_in_the_middle_of_a_night(
+    published_night: Night, reference_extracts: Path, tmp_path: Path
+) -> None:
+    script = """
+        size=$(( $(du -sm "$1" | cut -f1) + 30 ))
+        mount -t tmpfs -o size=${size}m tmpfs "$2"
+        cp -a "$1" "$2/home"
+        readlink "$2/home/current"
+        "$3" -m orchestration.refresh && echo "a full disk was not noticed"
+        readlink "$2/home/current"
+        mount -o remount,size=2g "$2"
+        "$3" -m orchestration.refresh >&2
+        readlink "$2/home/current"
+        "$3" -m orchestration.operations verify | tail -1
+    """
+    (tmp_path / "small").mkdir()
+    settings = environment(WarehouseHome(tmp_path / "small" / "home"), reference_extracts)
+    done = in_own_mounts(script, str(published_night.home), str(tmp_path / "small"), sys.executable, settings=settings)
+    assert done.returncode == 0, done.stderr
+    before, after_the_full_disk, after_the_next, verified = done.stdout.splitlines()
+    assert after_the_full_disk == before
+    assert after_the_next.startswith("versions/000002-")
+    assert verified.endswith(": verified")
+    assert "No space left" in done.stderr
+    assert "The last published warehouse is unchanged." in done.stderr
+    assert "Traceback" not in done.stderr

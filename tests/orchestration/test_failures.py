@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import sqlite3
 from collections.abc import Callable
 from typing import NoReturn
 
 import dagster as dg
 import pytest
 
-from orchestration.errors import USER_ERRORS
+from orchestration.errors import USER_ERRORS, describe_bug
 from orchestration.failures import why_failed
 from orchestration.settings import SettingsError
 
@@ -81,3 +83,22 @@ def test_a_check_that_broke_down_is_not_called_a_failed_one() -> None:
     assert why_failed(events, outward=True) == (
         "Checks could not run (disk or memory?), so nothing was published:\n  patients: enough"
     )
+
+
+@pytest.mark.parametrize(
+    ("error", "is_bug"),
+    [
+        (sqlite3.OperationalError("database or disk is full"), False),
+        (OSError(errno.ENOSPC, "No space left on device"), False),
+        (sqlite3.OperationalError("no such column: Jane Roe"), True),
+        (ValueError("No space left on device"), True),
+    ],
+)
+def test_a_full_disk_is_no_fault_of_the_program(error: Exception, is_bug: bool) -> None:
+    wrapped = RuntimeError("wrapped")
+    wrapped.__cause__ = error
+    for each in (error, wrapped):
+        said = describe_bug(each)
+        assert ("fault of the program" in said) is is_bug
+        assert ("No space left on device" in said) is not is_bug
+        assert "Jane Roe" not in said
