@@ -28,7 +28,7 @@ USER_ERRORS = (
 )
 
 
-_FULL = re.compile(r"database or disk is full|No space left on device")
+_FULL = re.compile(r"database or disk is full|disk I/O error|No space left on device")  # SQLite's WAL says the second
 
 
 def describe_bug(error: BaseException) -> str:
@@ -37,7 +37,7 @@ def describe_bug(error: BaseException) -> str:
     A full disk is met wherever something happens to be written, and is no bug: it is called by its name.
     """
     if _is_full_disk(error):
-        return "No space left on device; make room (docs/runbook.md, Disk) and refresh again"
+        return "No space left on device, or the disk fails; make room (docs/runbook.md, Disk) and refresh again"
     frames = traceback.extract_tb(error.__traceback__)
     places = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames[-4:]]
     return (

@@ -89,6 +89,7 @@ def test_a_check_that_broke_down_is_not_called_a_failed_one() -> None:
     ("error", "is_bug"),
     [
         (sqlite3.OperationalError("database or disk is full"), False),
+        (sqlite3.OperationalError("disk I/O error"), False),
         (OSError(errno.ENOSPC, "No space left on device"), False),
         (sqlite3.OperationalError("no such column: Jane Roe"), True),
         (ValueError("No space left on device"), True),
