@@ -62,7 +62,8 @@ def _is_current() -> bool:
 def _sources() -> list[Path]:
     folders = [path for path in DBT_PROJECT_DIR.iterdir() if path.name not in _NOT_SOURCES]
     inside = [path for folder in folders for path in ([folder] if folder.is_file() else folder.rglob("*"))]
-    return [*(path for path in inside if path.is_file()), Path(__file__).with_name("column_lineage.py")]
+    tracing = [Path(__file__).with_name(name) for name in ("column_lineage.py", "column_tracing.py")]
+    return [*(path for path in inside if path.is_file()), *tracing]
 
 
 def _compile() -> None:

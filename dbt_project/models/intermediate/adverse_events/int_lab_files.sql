@@ -10,5 +10,5 @@ select
     source_file
 from (
     select distinct cast(source_extract as date) as source_extract, source_file
-    from {{ lake_rows('lab_results') }} as lake
+    from {{ lake_rows('lab_results') }}
 )
