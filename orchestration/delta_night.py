@@ -16,6 +16,7 @@ condition for that doesn't hold, the night is built whole and says why (`why_who
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -219,6 +220,7 @@ def find_changed_patients(
     These are all patients of files that one of the two nights reads and the other doesn't; and, where the data cut-off
     has moved, all who have a date that may lie after the old one (it may count now, or be imputed otherwise).
     """
+    shutil.rmtree(slice_.root, ignore_errors=True)  # of a night that failed and is gone on with
     slice_.root.mkdir(mode=0o700)
     changed = {name: last.files.get(name, frozenset()) ^ files for name, files in tonight.files.items()}
     parts = [_keys_of(home, files) for files in changed.values() if files]

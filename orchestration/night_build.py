@@ -32,7 +32,7 @@ from orchestration.delta_night import (
 )
 from orchestration.manifest import ensure_manifest
 from orchestration.refresh_context import RefreshContext
-from warehouse import WarehouseHome, create_build
+from warehouse import WarehouseHome, create_build, remove_database
 
 RunDbt = Callable[[list[str], Mapping[str, str], str], Iterator[Any]]
 """Runs dbt with arguments, environment and the name of a folder for its parse; yields its events for Dagster."""
@@ -63,7 +63,7 @@ def build_night(refresh: RefreshContext, run: RunDbt, say: Say, whole_because: s
     reason = whole_because or why_whole(last, tonight, accepted_rows(refresh.ledger), settings.delta_from_rows)
     if last is not None and reason is None and is_gone(home, last):
         reason = "a lake file that last night read is gone"
-    home.unpublished_database.unlink(missing_ok=True)
+    remove_database(home.unpublished_database)
     if last is not None and reason is None:
         slice_ = Slice(home.build / "slice")
         changed, known = find_changed_patients(home, slice_, last, tonight, settings.memory_limit)

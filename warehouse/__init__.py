@@ -3,7 +3,7 @@
 Imports nothing of the house. What does not belong here: clinical rules, checks, Dagster objects, environment variables.
 """
 
-from warehouse.connection import connect_build, connect_read_only, create_build
+from warehouse.connection import connect_build, connect_read_only, create_build, remove_database
 from warehouse.errors import WarehouseError
 from warehouse.exports import EXPORTED_SCHEMAS, Exporter, export_tables
 from warehouse.home import PUBLISHED_FOLDERS, WarehouseHome, restrict_new_files
@@ -28,6 +28,7 @@ __all__ = [
     "publish",
     "quote",
     "recover",
+    "remove_database",
     "restrict_new_files",
     "rollback",
     "table_exists",

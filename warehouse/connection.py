@@ -18,12 +18,21 @@ BUILD_THREADS = 2
 READABLE_SINCE = "v1.2.0"
 
 
+def remove_database(path: Path) -> None:
+    """Remove a DuckDB file and the log of changes that a killed process left beside it; neither need exist.
+
+    The log would otherwise be applied to whatever file takes that name next.
+    """
+    path.unlink(missing_ok=True)
+    path.with_name(f"{path.name}.wal").unlink(missing_ok=True)
+
+
 def create_build(path: Path) -> None:
     """Make an empty build database that older DuckDB clients can read too, in place of what is there.
 
     A file keeps the format that it was made with, whoever fills it later.
     """
-    path.unlink(missing_ok=True)
+    remove_database(path)
     with duckdb.connect() as connection:
         name = str(path).replace("'", "''")
         connection.execute(f"attach '{name}' as build (storage_version '{READABLE_SINCE}')")

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from warehouse.connection import connect_build
+from warehouse.connection import connect_build, remove_database
 from warehouse.tables import list_tables, quote
 
 Table = tuple[str, str]
@@ -22,6 +22,7 @@ def begin_with(published: Path, build: Path, kept: Iterable[Table], memory_limit
         kept: what the night goes on with; every other table is for the night to make.
         memory_limit: DuckDB memory limit.
     """
+    remove_database(build)
     shutil.copyfile(published, build)
     wanted = set(kept)
     with connect_build(build, memory_limit) as connection:

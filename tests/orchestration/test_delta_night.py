@@ -139,7 +139,8 @@ def test_patients_of_files_that_came_or_went_are_built_anew(tmp_path: Path) -> N
         FACTS, files={**stays, "procedures": frozenset({"raw/procedures.parquet"}), "follow_ups": frozenset()}
     )
     slice_ = Slice(tmp_path / "slice")
-    assert find_changed_patients(home, slice_, last, tonight, "1GB")[0] == 2
+    for _ in range(2):  # a second time: a night that failed is gone on with
+        assert find_changed_patients(home, slice_, last, tonight, "1GB")[0] == 2
     assert set(duckdb.read_parquet(str(slice_.patients)).fetchall()) == {("went",), ("came",)}
 
 

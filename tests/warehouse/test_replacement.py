@@ -52,6 +52,13 @@ def test_only_what_is_kept_is_taken_over(published: Path, tmp_path: Path) -> Non
     assert published.read_bytes() == before
 
 
+def test_the_log_of_a_killed_build_is_not_applied_to_the_copy(published: Path, tmp_path: Path) -> None:
+    build = tmp_path / "build.duckdb"
+    (tmp_path / "build.duckdb.wal").write_bytes(b"what a killed process left")
+    begin_with(published, build, [MARTS])
+    assert rows(build) == [("a", 1), ("a", 2), ("b", 3), ("c", 4)]
+
+
 def test_rows_of_the_named_patients_are_replaced_and_no_others(published: Path, tmp_path: Path) -> None:
     """a has other rows, b has none any more, d is new; what else stands in the rebuilt file's tables is theirs too."""
     rebuilt = database(
