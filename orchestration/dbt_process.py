@@ -41,7 +41,7 @@ class DbtProcess:
         """Let it run dbt once with these arguments; dbt's output and exit status are those of the returned process."""
         self.taken = True
         self._ask(arguments, environment, only_parse=False)
-        self._process.args = ["dbt", *arguments]  # what messages should call it
+        self._process.args = ["dbt", *arguments[:1]]  # what messages call it: the study in `--vars` is no part of that
         return self._process
 
     def close(self) -> None:
