@@ -55,8 +55,3 @@ def published_night(shared_folder: Path, reference_extracts: Path) -> Night:
     status, stdout, stderr = record.read_text(encoding="utf-8").split("\0")
     assert status == "0", stderr
     return Night(home, int(status), stdout, stderr)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the stories of a live daemon: minutes of waiting, beside which the other worker does the rest."""
-    items.sort(key=lambda item: item.path.stem != "test_live_daemon")
