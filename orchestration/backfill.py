@@ -69,7 +69,7 @@ def backfill(settings: Settings, extracts: list[str], feeds: list[str]) -> str:
 
     from orchestration.code_location import build_definitions
     from orchestration.failures import why_failed
-    from orchestration.guarded import STARTED_BY_COMMAND
+    from orchestration.jobs import STARTED_BY_COMMAND
     from orchestration.nightly import register_partitions
     from orchestration.raw import raw_key
 

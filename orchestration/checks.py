@@ -1,6 +1,6 @@
 """Great Expectations suites as asset checks: on the lake before dbt, on the marts before every analysis."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,17 +9,22 @@ import dagster as dg
 from expectations import CheckResult, CheckSpec, declared_checks
 from orchestration.check_log import record_results
 from orchestration.extracts import feed_histories, history_records
+from orchestration.jobs import is_whole_night
 from orchestration.raw import raw_key
 from orchestration.refresh_context import RefreshContext
 from study import Study
 from warehouse import current_version
 
 
-def expectation_checks() -> list[dg.AssetChecksDefinition]:
-    """Return one multi-check for the raw suite and one for the marts suite."""
+def expectation_checks(beside_raw: Callable[[RefreshContext], None]) -> list[dg.AssetChecksDefinition]:
+    """Return one multi-check for the raw suite and one for the marts suite.
+
+    Args:
+        beside_raw: what a whole night begins while the lake is judged; it returns at once.
+    """
     specs = declared_checks()
     return [
-        _raw_checks([spec for spec in specs if spec.suite == "raw"]),
+        _raw_checks([spec for spec in specs if spec.suite == "raw"], beside_raw),
         _mart_checks([spec for spec in specs if spec.suite != "raw"]),
     ]
 
@@ -38,12 +43,14 @@ def _as_spec(spec: CheckSpec) -> dg.AssetCheckSpec:
     )
 
 
-def _raw_checks(specs: Sequence[CheckSpec]) -> dg.AssetChecksDefinition:
+def _raw_checks(specs: Sequence[CheckSpec], beside: Callable[[RefreshContext], None]) -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(name="raw_expectations", specs=[_as_spec(spec) for spec in specs], can_subset=True)
     def raw_expectations(
         context: dg.AssetCheckExecutionContext, refresh: dg.ResourceParam[RefreshContext]
     ) -> Iterator[dg.AssetCheckResult]:
         refresh.lake.write_plan(refresh.pseudonymiser.key_id)
+        if is_whole_night(context.run):
+            beside(refresh)
         histories = history_records(feed_histories(refresh.lake, refresh.pseudonymiser.key_id))
         results = refresh.judge.lake(refresh.home.lake, _pages(refresh), histories)
         record_results(refresh.home, "raw", results)

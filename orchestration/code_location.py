@@ -14,14 +14,14 @@ from orchestration.quality import night_record
 from orchestration.raw import raw_assets
 from orchestration.refresh_context import RefreshContext
 from orchestration.settings import Settings
-from orchestration.transform import warehouse_models
+from orchestration.transform import begin_whole_build, warehouse_models
 
 
 def build_definitions(settings: Settings, prepared: RefreshContext | None = None) -> dg.Definitions:
     """Return all assets, checks, jobs, the schedule and the sensors for these settings."""
     raw = raw_assets()
     models = warehouse_models()
-    checks = expectation_checks()
+    checks = expectation_checks(beside_raw=begin_whole_build)
     record = night_record(list(models.keys))
     analyses = analysis_assets()
     analysed = [key for asset in analyses for key in asset.keys]

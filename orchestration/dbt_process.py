@@ -6,11 +6,14 @@ It holds the build file only while it runs, and ends with the refresh, also when
 from __future__ import annotations
 
 import json
+import queue
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import IO, Self
 
 from orchestration.settings import DBT_PROJECT_DIR, ROOT
 
@@ -25,6 +28,7 @@ class DbtProcess:
     def __init__(self) -> None:
         """Start the process, which imports dbt and waits, and return at once."""
         self.taken = False
+        self._begun: list[str] | None = None
         self._process = subprocess.Popen(
             [sys.executable, "-u", "-m", "orchestration.dbt_worker"],
             stdin=subprocess.PIPE,
@@ -33,16 +37,41 @@ class DbtProcess:
             cwd=ROOT,
         )
 
-    def parse(self, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Let it parse the project ahead, with the variables and the environment of the run, and return at once."""
-        self._ask(["parse", *arguments], environment, only_parse=True)
+    def parse(self, arguments: Sequence[str], environment: Mapping[str, str], prebuilt: Path | None = None) -> None:
+        """Let it parse the project ahead and return at once.
+
+        Args:
+            arguments: those of the run, without its command.
+            environment: that of the run.
+            prebuilt: a parse that was made with the same variables, to be read instead.
+        """
+        self._ask(["parse", *arguments], environment, only_parse=True, prebuilt=str(prebuilt) if prebuilt else None)
+
+    def begin(self, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+        """Let it begin its one run and return at once; `run` with the same arguments takes it over."""
+        self._begun = list(arguments)
+        self._ask(arguments, environment, only_parse=False)
+        # Nobody may be listening for seconds, and a pipe that is full would hold dbt up.
+        self._process.stdout = _ReadAhead(self._process.stdout)  # type: ignore[assignment, arg-type]
 
     def run(self, arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-        """Let it run dbt once with these arguments; dbt's output and exit status are those of the returned process."""
+        """Let it run dbt once with these arguments; dbt's output and exit status are those of the returned process.
+
+        Raises:
+            RuntimeError: another run was begun.
+        """
+        if self._begun is None:
+            self.begin(arguments, environment)
+        elif self._begun != list(arguments):
+            raise RuntimeError("dbt has begun another run than the one that is asked for")
         self.taken = True
-        self._ask(arguments, environment, only_parse=False)
         self._process.args = ["dbt", *arguments[:1]]  # what messages call it: the study in `--vars` is no part of that
         return self._process
+
+    @property
+    def begun(self) -> bool:
+        """Whether its one run has begun."""
+        return self._begun is not None
 
     def close(self) -> None:
         """End the process, whatever it is doing."""
@@ -54,12 +83,20 @@ class DbtProcess:
                 if pipe is not None:
                     pipe.close()
 
-    def _ask(self, arguments: Sequence[str], environment: Mapping[str, str], *, only_parse: bool) -> None:
+    def _ask(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        only_parse: bool,
+        prebuilt: str | None = None,
+    ) -> None:
         request = {
             "arguments": list(arguments),
             "environment": dict(environment),
             "folder": str(DBT_PROJECT_DIR),
             "only_parse": only_parse,
+            "prebuilt": prebuilt,
         }
         assert self._process.stdin is not None  # noqa: S101
         try:
@@ -67,6 +104,35 @@ class DbtProcess:
             self._process.stdin.flush()
         except BrokenPipeError:
             return  # its exit status tells: dbt was killed
+
+
+class _ReadAhead:
+    """The lines of a pipe, read by a thread as they come and kept until they are asked for."""
+
+    def __init__(self, pipe: IO[bytes]) -> None:
+        self.closed = False
+        self._pipe = pipe
+        self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        threading.Thread(target=self._read, name="dbt-output", daemon=True).start()
+
+    def _read(self) -> None:
+        with self._pipe:
+            for line in self._pipe:
+                self._lines.put(line)
+        self._lines.put(None)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._lines.get, None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Say that nobody asks any more; the pipe itself is closed when whoever writes it has ended."""
+        self.closed = True
 
 
 def dbt_environment(variables: Mapping[str, str], target: Path) -> dict[str, str]:

@@ -43,7 +43,8 @@ def main() -> int:
         decided_by = _what_decides_a_parse(request["arguments"], environment)
         if not request["only_parse"]:
             return _run(request["arguments"], parsed if parsed_with == decided_by else None)
-        parsed, parsed_with = _parse(request["arguments"]), decided_by
+        parsed = _prebuilt(request["prebuilt"]) or _parse(request["arguments"])
+        parsed_with = decided_by
         fewer_collections()
 
 
@@ -57,6 +58,19 @@ def _what_decides_a_parse(arguments: list[str], environment: dict[str, str]) -> 
     variables = arguments[arguments.index("--vars") + 1] if "--vars" in arguments else ""
     read = sorted((name, value) for name, value in environment.items() if name.startswith(("CART_", "DBT_")))
     return json.dumps([variables, read])
+
+
+def _prebuilt(path: str | None) -> Manifest | None:
+    """Read a parse that was made with the same variables; one of another dbt is as good as none."""
+    from dbt.contracts.graph.manifest import Manifest
+    from dbt.parser.manifest import extended_mashumuro_decoder
+    from dbt.version import __version__
+
+    if path is None:
+        return None
+    with open(path, "rb") as file:
+        manifest = Manifest.from_msgpack(file.read(), decoder=extended_mashumuro_decoder)
+    return manifest if manifest.metadata.dbt_version == __version__ else None
 
 
 def _parse(arguments: list[str]) -> Manifest | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import dagster as dg
 
 from orchestration.errors import USER_ERRORS
-from orchestration.jobs import JOB_NAME, REBUILD_JOB_NAME
+from orchestration.jobs import is_by_command, is_whole_night
 from orchestration.operations import (
     OperationsError,
     RefreshLock,
@@ -25,7 +25,6 @@ from orchestration.settings import Settings
 from orchestration.transform import parse_ahead
 from orchestration.user_errors import as_failure
 
-STARTED_BY_COMMAND = {"cart/started_by": "command"}
 NO_RETRY = {"dagster/max_retries": "0"}
 
 
@@ -53,7 +52,7 @@ def guarded_refresh(settings: Settings, prepared: RefreshContext | None = None) 
         try:
             if lock.abandoned is not None and context.log is not None:
                 context.log.warning(f"The {lock.abandoned} was killed or lost power; its leftovers are removed.")
-            whole = run is not None and run.job_name in (JOB_NAME, REBUILD_JOB_NAME) and not run.step_keys_to_execute
+            whole = is_whole_night(run)
             if whole:
                 recover_home(settings.home)
             with as_failure(), _never_retried(context):
@@ -63,7 +62,7 @@ def guarded_refresh(settings: Settings, prepared: RefreshContext | None = None) 
                 with as_failure():
                     parse_ahead(shared)
             # The command's own limit is on already; the daemon's goes by the wall clock, which may jump.
-            with nullcontext() if _by_command(context) else time_limit(settings.time_limit_seconds):
+            with nullcontext() if is_by_command(context.run) else time_limit(settings.time_limit_seconds):
                 yield shared
         finally:
             if shared is not None:
@@ -76,17 +75,13 @@ def guarded_refresh(settings: Settings, prepared: RefreshContext | None = None) 
 def _take_lock(context: dg.InitResourceContext, settings: Settings) -> RefreshLock:
     if context.run is not None and context.instance is not None:
         give_sign_of_life(Path(context.instance.root_directory), context.run.run_id)
-    wait = settings.lock_wait_seconds if _by_command(context) else settings.time_limit_seconds / 2
+    wait = settings.lock_wait_seconds if is_by_command(context.run) else settings.time_limit_seconds / 2
     try:
         return RefreshLock(settings.home).__enter__()
     except OperationsError as busy:
         if context.log is not None:
             context.log.warning(f"{busy} This run waits, at most {wait:.0f} seconds.")
     return RefreshLock(settings.home, wait_seconds=wait).__enter__()
-
-
-def _by_command(context: dg.InitResourceContext) -> bool:
-    return context.run is not None and STARTED_BY_COMMAND.items() <= context.run.tags.items()
 
 
 @contextmanager

@@ -16,9 +16,12 @@ from pathlib import Path
 
 from orchestration.settings import DBT_PROJECT_DIR, ROOT
 from study import load_study
+from warehouse import WarehouseHome
 
 MANIFEST = DBT_PROJECT_DIR / "target" / "manifest.json"
 LINEAGE = DBT_PROJECT_DIR / "target" / "column_lineage.json"
+PARSE = DBT_PROJECT_DIR / "target" / "parse.msgpack"
+_PARSED_WITH = DBT_PROJECT_DIR / "target" / "parsed_with.json"
 MADE_FROM = DBT_PROJECT_DIR / "target" / "made_from.sha256"
 DBT_EXECUTABLE = Path(sys.executable).parent / "dbt"
 _NOT_SOURCES = {"target", "logs", "dbt_packages"}
@@ -40,6 +43,17 @@ def ensure_manifest() -> Path:
     return MANIFEST
 
 
+def prebuilt_parse(variables: str) -> Path | None:
+    """Return dbt's own parse of the project for these `--vars`, made with the manifest; None for other variables.
+
+    Reading it takes 0.04 s where dbt parses for 2.5 s in a fresh home and 0.4 s in one that it knows. A parse depends
+    on the variables and on the names of the databases, which are the same in every home, not on where these lie.
+    """
+    ensure_manifest()
+    made_for_these = _PARSED_WITH.exists() and _PARSED_WITH.read_text(encoding="utf-8") == variables
+    return PARSE if made_for_these and PARSE.exists() else None
+
+
 def dbt_variables(study_path: Path) -> str:
     """Return the JSON for dbt's `--vars`: the validated study."""
     return json.dumps({"study": load_study(study_path).as_dbt_variable()}, ensure_ascii=False, sort_keys=True)
@@ -55,7 +69,7 @@ def project_digest() -> str:
 
 
 def _is_current() -> bool:
-    made = MANIFEST.exists() and LINEAGE.exists() and MADE_FROM.exists()
+    made = all(path.exists() for path in (MANIFEST, LINEAGE, PARSE, MADE_FROM))
     return made and MADE_FROM.read_text(encoding="ascii") == project_digest()
 
 
@@ -75,14 +89,21 @@ def _compile() -> None:
     command = [str(DBT_EXECUTABLE), "--quiet", "compile", "--target-path", str(scratch), "--no-use-colors"]
     command += ["--no-partial-parse"]  # dbt can miss that a macro now reads another model
     command += ["--project-dir", str(DBT_PROJECT_DIR), "--profiles-dir", str(DBT_PROJECT_DIR)]
-    command += ["--vars", dbt_variables(ROOT / "study.yml"), "--log-path", str(scratch)]
+    variables = dbt_variables(ROOT / "study.yml")
+    command += ["--vars", variables, "--log-path", str(scratch)]
     no_lake = {name: value for name, value in os.environ.items() if not name.startswith("CART_")}
+    night = WarehouseHome(scratch)  # the parse holds the databases' names, which are those of a night's files
+    night.build.mkdir(parents=True, exist_ok=True)
+    no_lake["CART_BUILD_DATABASE"] = str(night.build_database)
+    no_lake["CART_UNPUBLISHED_DATABASE"] = str(night.unpublished_database)
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=no_lake)  # noqa: S603
     if done.returncode:
         raise ManifestError(f"The dbt project can't be compiled: {(done.stdout + done.stderr).strip()}")
     compiled = scratch / "manifest.json"
     lineage = compute_lineage(json.loads(compiled.read_text(encoding="utf-8")))
     LINEAGE.write_text(json.dumps(lineage), encoding="utf-8")
+    os.replace(scratch / "partial_parse.msgpack", PARSE)
+    _PARSED_WITH.write_text(variables, encoding="utf-8")
     os.replace(compiled, MANIFEST)
     os.utime(MANIFEST)
     MADE_FROM.write_text(made_from, encoding="ascii")

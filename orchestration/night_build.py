@@ -38,10 +38,10 @@ RunDbt = Callable[[list[str], Mapping[str, str], str], Iterator[Any]]
 """Runs dbt with arguments, environment and the name of a folder for its parse; yields its events for Dagster."""
 Say = Callable[[str], None]
 
-_WHOLE = ["build", "--exclude-resource-type", "unit_test"]
-_SLICE = [*_WHOLE, "--exclude-resource-type", "test"]
+WHOLE_BUILD = ["build", "--exclude-resource-type", "unit_test"]
+_SLICE = [*WHOLE_BUILD, "--exclude-resource-type", "test"]
 # Tests are named by nobody here, so they are not left out with the tables that they test.
-_COHORT = [*_WHOLE, "--exclude-resource-type", "seed", "--indirect-selection", "empty"]
+_COHORT = [*WHOLE_BUILD, "--exclude-resource-type", "seed", "--indirect-selection", "empty"]
 
 
 def build_night(refresh: RefreshContext, run: RunDbt, say: Say, whole_because: str | None = None) -> Iterator[Any]:
@@ -63,8 +63,8 @@ def build_night(refresh: RefreshContext, run: RunDbt, say: Say, whole_because: s
     reason = whole_because or why_whole(last, tonight, accepted_rows(refresh.ledger), settings.delta_from_rows)
     if last is not None and reason is None and is_gone(home, last):
         reason = "a lake file that last night read is gone"
-    remove_database(home.unpublished_database)
     if last is not None and reason is None:
+        remove_database(home.unpublished_database)
         slice_ = Slice(home.build / "slice")
         changed, known = find_changed_patients(home, slice_, last, tonight, settings.memory_limit)
         if changed > known * LARGEST_SHARE:
@@ -76,8 +76,9 @@ def build_night(refresh: RefreshContext, run: RunDbt, say: Say, whole_because: s
             reason = delivers_otherwise(slice_, last.delivered)
     if last is None or reason is not None:
         say(f"The warehouse is built whole: {reason}.")
-        create_build(home.build_database)
-        yield from run(_WHOLE, {}, "")
+        if not refresh.dbt.begun:
+            prepare_whole_build(home)
+        yield from run(WHOLE_BUILD, {}, "")
         _note(home, tonight)
         return
     say(f"A delta night: {changed} of {known} patients are built anew, everything is tested.")
@@ -90,6 +91,12 @@ def build_night(refresh: RefreshContext, run: RunDbt, say: Say, whole_because: s
     places = _place_by_output(manifest)
     yield from sorted(built, key=lambda output: places[output.output_name])
     _note(home, replace(tonight, deltas=last.deltas + 1))
+
+
+def prepare_whole_build(home: WarehouseHome) -> None:
+    """Make the empty files that a whole build fills."""
+    remove_database(home.unpublished_database)
+    create_build(home.build_database)
 
 
 def _place_by_output(manifest: Mapping[str, Any]) -> dict[str, int]:

@@ -12,8 +12,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from orchestration.extracts import FEEDS, ExtractError, ExtractFolder, discover_extracts
 from orchestration.extracts.delivery import MANIFEST, Manifest, file_sha256
 from orchestration.failures import why_failed
-from orchestration.guarded import STARTED_BY_COMMAND
-from orchestration.jobs import JOB_NAME, REBUILD_JOB_NAME
+from orchestration.jobs import JOB_NAME, REBUILD_JOB_NAME, is_by_command
 from orchestration.operations import note_outcome, send_notice
 from orchestration.raw import EXTRACTS, raw_key
 from orchestration.settings import Settings
@@ -231,7 +230,7 @@ def outcome_sensors(settings: Settings, *jobs: UnresolvedAssetJobDefinition) -> 
     """
 
     def tell(context: dg.RunStatusSensorContext, problem: str | None) -> None:
-        if STARTED_BY_COMMAND.items() <= context.dagster_run.tags.items():
+        if is_by_command(context.dagster_run):
             return
         published = current_version(settings.home)
         notice = note_outcome(settings.home, context.dagster_run.run_id, problem, published.name if published else None)

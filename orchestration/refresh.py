@@ -121,8 +121,7 @@ def _execute(context: RefreshContext, from_lake: bool) -> ExecuteInProcessResult
 
     _import_dagster_dbt_alone()
     from orchestration.code_location import build_definitions
-    from orchestration.guarded import STARTED_BY_COMMAND
-    from orchestration.jobs import JOB_NAME, REBUILD_JOB_NAME
+    from orchestration.jobs import JOB_NAME, REBUILD_JOB_NAME, STARTED_BY_COMMAND
     from orchestration.nightly import run_tags
 
     settings = context.settings

@@ -23,9 +23,10 @@ from orchestration.check_words import describe_test
 from orchestration.checks import begin_mart_checks
 from orchestration.column_lineage import origins_table, read_lineage
 from orchestration.dbt_process import dbt_environment
+from orchestration.delta_night import accepted_rows
 from orchestration.jobs import REBUILD_JOB_NAME
-from orchestration.manifest import DBT_EXECUTABLE, LINEAGE, dbt_variables, ensure_manifest
-from orchestration.night_build import build_night
+from orchestration.manifest import DBT_EXECUTABLE, LINEAGE, dbt_variables, ensure_manifest, prebuilt_parse
+from orchestration.night_build import WHOLE_BUILD, build_night, prepare_whole_build
 from orchestration.ownership import CLINICAL_DATA, DATA_ENGINEERING
 from orchestration.raw import LAKE_PLAN
 from orchestration.refresh_context import RefreshContext
@@ -123,7 +124,22 @@ def parse_ahead(refresh: RefreshContext) -> None:
     target = dbt_target(refresh.home)
     forget_stale_parse(target)
     environment = dbt_environment({**os.environ, **refresh.settings.dbt_environment()}, target)
-    refresh.dbt.parse(dbt_options(refresh), environment)
+    options = dbt_options(refresh)
+    refresh.dbt.parse(options, environment, prebuilt_parse(options[1]))
+
+
+def begin_whole_build(refresh: RefreshContext) -> None:
+    """Let dbt begin on a short history while Great Expectations judges the lake; the dbt step takes it over.
+
+    What dbt builds is worth nothing before that step: a lake that does not pass ends the refresh, and dbt with it. On a
+    long history the two would only take each other's processor time and memory.
+    """
+    if accepted_rows(refresh.ledger) >= refresh.settings.delta_from_rows:
+        return
+    prepare_whole_build(refresh.home)
+    variables = {**os.environ, **refresh.settings.dbt_environment()}
+    environment = dbt_environment(variables, dbt_target(refresh.home))
+    refresh.dbt.begin([*WHOLE_BUILD, *dbt_options(refresh)], environment)
 
 
 def run_dbt(
