@@ -1,6 +1,6 @@
 """Dagster wrappers of the analyses: tables of schema `analysis`, figures, report. No arithmetic here."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from analysis_assets.column_origins import Origin
     from analysis_assets.drawing import DrawingProcess
+    from analysis_assets.gallery import DrawnFigure
     from study import Study
 
 STATISTICS: Final = "team:statistics"
@@ -47,7 +48,7 @@ def _key(table: AnalysisTable) -> dg.AssetKey:
 
 def analysis_assets() -> list[dg.AssetsDefinition]:
     """Return the analysis tables, the figures and the report as assets."""
-    return [analysis_tables(), published_tables(), figures(), report()]
+    return [analysis_tables(), published_tables(), report()]
 
 
 def _spec(table: AnalysisTable) -> dg.AssetSpec:
@@ -73,6 +74,7 @@ def analysis_tables() -> dg.AssetsDefinition:
                 rows = write_table(connection, "analysis", table.name, frame)
                 shown = refresh.describe(connection, table.name, column_origins(table.name, refresh.study))
                 yield dg.MaterializeResult(_key(table), metadata={"dagster/row_count": rows, **shown})
+        begin_drawing(refresh)
 
     return analysis_tables
 
@@ -111,61 +113,79 @@ def published_tables() -> dg.AssetsDefinition:
     return published_figures
 
 
-def figures() -> dg.AssetsDefinition:
-    """Return one step that draws every figure into the staged report folder, as SVG and PNG."""
-
-    @dg.asset(
-        key=dg.AssetKey(["report", "figures"]),
-        deps=[_key(table) for table in TABLES],
-        group_name="report",
-        kinds={"matplotlib"},
-        owners=[STATISTICS],
-        description="Every figure as SVG and PNG with its alternative text. Grain: one file pair per figure.",
-    )
-    def figures(refresh: dg.ResourceParam[AnalysisContext]) -> dg.MaterializeResult[None]:
-        from analysis_assets.gallery import draw_gallery
-
-        folder = refresh.home.staged("report") / "figures"
-        database = refresh.home.build_database
-        with connect_read_only(database) as connection:
-            synthetic = is_synthetic(connection)
-        drawn = draw_gallery(database, refresh.study, folder, synthetic=synthetic, helper=refresh.drawing)
-        previews = {
-            figure.title: dg.MetadataValue.md(thumbnail(folder / figure.png, figure.alternative_text))
-            for figure in drawn
-            if figure.name in _KM_PREVIEWS
-        }
-        return dg.MaterializeResult(metadata={"figures": len(drawn), **previews})
-
-    return figures
-
-
 def report() -> dg.AssetsDefinition:
-    """Return the step that writes the self-contained report."""
+    """Return the step that draws every figure and writes the self-contained report around them.
 
-    @dg.asset(
-        key=dg.AssetKey(["report", "html"]),
-        deps=[
-            dg.AssetKey(["report", "figures"]),
-            dg.AssetKey(["analysis", "published_audit"]),
-            dg.AssetKey(["analysis", "published_comparison"]),
-            dg.AssetKey(["quality", "check_results"]),
-            dg.AssetKey(["quality", "build"]),
-        ],
-        group_name="report",
-        kinds={"html"},
-        owners=[STATISTICS],
-        description="The report: every number with its evidence. Grain: one self-contained page.",
-    )
-    def html(refresh: dg.ResourceParam[AnalysisContext]) -> dg.MaterializeResult[None]:
-        from analysis_assets.report import build_report
+    One step, because the page is laid out while a second process draws.
+    """
+    figures, html = dg.AssetKey(["report", "figures"]), dg.AssetKey(["report", "html"])
+    specs = [
+        dg.AssetSpec(
+            figures,
+            deps=[_key(table) for table in TABLES],
+            group_name="report",
+            kinds={"matplotlib"},
+            owners=[STATISTICS],
+            description="Every figure as SVG and PNG with its alternative text. Grain: one file pair per figure.",
+        ),
+        dg.AssetSpec(
+            html,
+            deps=[
+                figures,
+                dg.AssetKey(["analysis", "published_audit"]),
+                dg.AssetKey(["analysis", "published_comparison"]),
+                dg.AssetKey(["quality", "check_results"]),
+                dg.AssetKey(["quality", "build"]),
+            ],
+            group_name="report",
+            kinds={"html"},
+            owners=[STATISTICS],
+            description="The report: every number with its evidence. Grain: one self-contained page.",
+        ),
+    ]
 
-        with connect_build(refresh.home.build_database) as connection:
-            previous = refresh.home.database if refresh.home.database.exists() else None
-            page = build_report(connection, refresh.study, refresh.home.staged("report"), previous=previous)
-        return dg.MaterializeResult(metadata={"bytes": page.stat().st_size})
+    @dg.multi_asset(name="report", specs=specs)
+    def report(refresh: dg.ResourceParam[AnalysisContext]) -> Iterator[dg.MaterializeResult[None]]:
+        from analysis_assets.gallery import draw_gallery, plots
+        from analysis_assets.report import lay_out_report, write_page
 
-    return html
+        home, study = refresh.home, refresh.study
+        folder = home.staged("report")
+        begin_drawing(refresh)
+        with connect_build(home.build_database) as connection:
+            gallery = plots(connection, study, synthetic=is_synthetic(connection))
+            previous = home.database if home.database.exists() else None
+            page = lay_out_report(connection, study, folder, gallery, previous=previous)
+        drawn = draw_gallery(gallery, folder / "figures", refresh.drawing)
+        yield dg.MaterializeResult(figures, metadata={"figures": len(drawn), **_previews(drawn, folder / "figures")})
+        path = write_page(page, drawn, folder)
+        yield dg.MaterializeResult(html, metadata={"bytes": path.stat().st_size})
+
+    return report
+
+
+def begin_drawing(refresh: AnalysisContext) -> None:
+    """Let the second process draw the figures of a closed build file, from the first on, if it doesn't yet.
+
+    Only the analysis tables and marts are read, and before this returns: who comes next may write to the file.
+    """
+    from analysis_assets.drawing import DrawingJob
+
+    if refresh.drawing.begun is not None:
+        return
+    with connect_read_only(refresh.home.build_database) as connection:
+        synthetic = is_synthetic(connection)
+    folder = refresh.home.staged("report") / "figures"
+    database = str(refresh.home.build_database)
+    refresh.drawing.begin(DrawingJob(database, refresh.study.as_dbt_variable(), str(folder), synthetic))
+
+
+def _previews(drawn: Sequence["DrawnFigure"], folder: Path) -> dict[str, dg.MetadataValue]:
+    return {
+        figure.title: dg.MetadataValue.md(thumbnail(folder / figure.png, figure.alternative_text))
+        for figure in drawn
+        if figure.name in _KM_PREVIEWS
+    }
 
 
 def is_synthetic(connection: "duckdb.DuckDBPyConnection") -> bool:

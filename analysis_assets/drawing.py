@@ -1,33 +1,35 @@
-"""A second process that draws half of the figures: drawing is Python work on one core, and the machine has two."""
+"""A second process that draws figures while the refresh does other work: drawing is Python work on one core of two."""
 
 from __future__ import annotations
 
+import threading
+from collections import deque
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from warehouse.side_process import SideProcess, serve
+from warehouse.side_process import SideProcess, SideProcessError, serve
+
+if TYPE_CHECKING:
+    from analysis_assets.gallery import InlinedFigure, Plot
 
 
 @dataclass(frozen=True)
 class DrawingJob:
-    """Which figures to draw: every `step`-th of the gallery from `first` on.
+    """What to draw.
 
     Attributes:
         database: a closed warehouse file with schemas marts and analysis.
         study: the study as JSON-ready values (`Study.as_dbt_variable`).
         folder: where the files go.
         synthetic: label every figure as synthetic.
-        first: position of the first figure.
-        step: distance to the next.
     """
 
     database: str
     study: dict[str, Any]
     folder: str
     synthetic: bool
-    first: int
-    step: int
 
 
 class DrawingProcess:
@@ -36,39 +38,93 @@ class DrawingProcess:
     def __init__(self) -> None:
         """Start the process; it imports what it needs and waits for a job."""
         self._process = SideProcess("analysis_assets.drawing")
+        self._waiting: deque[int] = deque()  # positions in the gallery; taken from both ends
+        self._drawn: dict[int, InlinedFigure] = {}
+        self._error: SideProcessError | None = None
+        self._thread: threading.Thread | None = None
+        self.begun: DrawingJob | None = None
 
-    def start(self, job: DrawingJob) -> None:
-        """Hand over the job and return at once."""
-        self._process.ask(asdict(job))
+    def begin(self, job: DrawingJob) -> None:
+        """Let it read what it draws, then draw from the first figure on; returns once the file has been read.
 
-    def wait(self) -> list[dict[str, str]]:
-        """Wait until the figures are drawn; return `DrawnFigure`'s fields of each, or raise SideProcessError."""
-        drawn: list[dict[str, str]] = self._process.answer()
-        return drawn
+        Raises:
+            SideProcessError: the file can't be read.
+        """
+        self.begun = job
+        self._process.ask({"job": asdict(job)})
+        self._waiting.extend(range(int(self._process.answer())))
+        self._thread = threading.Thread(target=self._hand_out, name="drawing", daemon=True)
+        self._thread.start()
+
+    def finish(self, draw: Callable[[int], InlinedFigure]) -> list[InlinedFigure]:
+        """Draw here too, from the last figure on, until none is left; return all in the order of the gallery.
+
+        Args:
+            draw: draws the figure at a position of the gallery in this process.
+
+        Raises:
+            SideProcessError: the other process could not draw one of its own.
+        """
+        while self._waiting:
+            try:
+                position = self._waiting.pop()
+            except IndexError:  # the other process has taken the last one just now
+                break
+            self._drawn[position] = draw(position)
+        if self._thread is not None:
+            self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return [figure for _, figure in sorted(self._drawn.items())]
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, whatever it is drawing."""
+        self._waiting.clear()
+        self._process.kill()
+        if self._thread is not None:
+            self._thread.join()
         self._process.close()
 
+    def _hand_out(self) -> None:
+        from analysis_assets.gallery import InlinedFigure
 
-def _draw(request: dict[str, Any]) -> list[dict[str, str]]:
-    from analysis_assets.gallery import draw_part
-    from study import Study
+        try:
+            while self._waiting:
+                try:
+                    position = self._waiting.popleft()
+                except IndexError:
+                    return
+                self._process.ask({"draw": position})
+                self._drawn[position] = InlinedFigure(**self._process.answer())
+        except SideProcessError as error:
+            self._error = error
 
-    job = DrawingJob(**request)
-    study = Study.model_validate(job.study)
-    drawn = draw_part(Path(job.database), study, Path(job.folder), job.synthetic, job.first, job.step)
-    return [asdict(figure) for figure in drawn]
+
+class _Drawer:
+    """Answers the requests of one `DrawingProcess`."""
+
+    def __init__(self) -> None:
+        self._plots: list[Plot] = []
+        self._folder = Path()
+
+    def __call__(self, request: dict[str, Any]) -> Any:
+        from analysis_assets.gallery import draw_plot, read_plots
+        from study import Study
+
+        if "draw" in request:
+            return asdict(draw_plot(self._plots[request["draw"]], self._folder))
+        job = DrawingJob(**request["job"])
+        self._folder = Path(job.folder)
+        study = Study.model_validate(job.study)
+        self._plots = read_plots(Path(job.database), study, synthetic=job.synthetic)
+        return len(self._plots)
 
 
 def main() -> None:
     """Import what drawing needs and answer."""
-    import matplotlib.backends.backend_agg
-    import matplotlib.backends.backend_svg
-    import matplotlib.figure  # noqa: F401
     import pandas as pd  # noqa: F401
 
-    serve(_draw)
+    serve(_Drawer())
 
 
 if __name__ == "__main__":

@@ -5,14 +5,11 @@ Reads only tables of schema ``analysis`` (and the swimmer lanes), so a published
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import zip_longest
 from json import dumps, loads
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-
-from analysis_assets.drawing import DrawingJob
 
 if TYPE_CHECKING:
     import duckdb
@@ -63,44 +60,61 @@ class DrawnFigure:
     png: str
 
 
-def draw_gallery(
-    database: Path, study: Study, folder: Path, *, synthetic: bool, helper: DrawingProcess | None = None
-) -> list[DrawnFigure]:
+@dataclass(frozen=True)
+class InlinedFigure(DrawnFigure):
+    """A figure on disk with its drawing as the report's page holds it."""
+
+    inline_svg: str
+
+    def drawn(self) -> DrawnFigure:
+        """The figure as the index of the gallery keeps it."""
+        fields = asdict(self)
+        del fields["inline_svg"]
+        return DrawnFigure(**fields)
+
+
+def draw_gallery(plots: Sequence[Plot], folder: Path, drawing: DrawingProcess | None = None) -> list[InlinedFigure]:
     """Draw every figure into ``folder`` as SVG and PNG, and an index of them as ``figures.json``.
 
     Args:
-        database: A closed warehouse file.
-        study: The study that made it.
+        plots: The figures, in the order of the report.
         folder: Made when missing.
-        synthetic: Whether to label the figures as made from synthetic patients.
-        helper: A second process that draws every other figure; without one all are drawn here.
+        drawing: A second process that has begun with the same figures; without one all are drawn here.
     """
-    if helper is None:
-        drawn = draw_part(database, study, folder, synthetic, 0, 1)
-    else:
-        helper.start(DrawingJob(str(database), study.as_dbt_variable(), str(folder), synthetic, 1, 2))
-        own = draw_part(database, study, folder, synthetic, 0, 2)
-        others = [DrawnFigure(**figure) for figure in helper.wait()]
-        drawn = [figure for pair in zip_longest(own, others) for figure in pair if figure is not None]
-    index = dumps([asdict(figure) for figure in drawn], ensure_ascii=False, indent=1)
+
+    def draw(position: int) -> InlinedFigure:
+        return draw_plot(plots[position], folder)
+
+    figures = drawing.finish(draw) if drawing else [draw_plot(plot, folder) for plot in plots]
+    index = dumps([asdict(figure.drawn()) for figure in figures], ensure_ascii=False, indent=1)
     (folder / INDEX_NAME).write_text(index + "\n", encoding="utf-8")
-    return drawn
+    return figures
 
 
-def draw_part(database: Path, study: Study, folder: Path, synthetic: bool, first: int, step: int) -> list[DrawnFigure]:
-    """Draw every ``step``-th figure from ``first`` on and return those, in the report's order."""
+def draw_plot(plot: Plot, folder: Path) -> InlinedFigure:
+    """Draw one figure into ``folder`` as SVG and PNG."""
     from analysis_assets.figures.saving import save_figure
+    from analysis_assets.report.page import small_svg
+
+    text = plot.describe()
+    svg, png = save_figure(plot.draw(), folder, plot.name, description=text)
+    inline = small_svg(svg.read_text(encoding="utf-8"))
+    return InlinedFigure(plot.name, plot.title, plot.section, text, svg.name, png.name, inline)
+
+
+def inlined(figure: DrawnFigure, folder: Path) -> InlinedFigure:
+    """Return a figure that was drawn into ``folder`` before, with its drawing."""
+    from analysis_assets.report.page import small_svg
+
+    return InlinedFigure(**asdict(figure), inline_svg=small_svg((folder / figure.svg).read_text(encoding="utf-8")))
+
+
+def read_plots(database: Path, study: Study, *, synthetic: bool) -> list[Plot]:
+    """Return the figures of a closed warehouse file, which is open only while this runs."""
     from warehouse import connect_read_only
 
-    drawn: list[DrawnFigure] = []
     with connect_read_only(database) as connection:
-        for position, plot in enumerate(plots(connection, study, synthetic=synthetic)):
-            if position % step == first:
-                text = plot.describe()
-                save_figure(plot.draw(), folder, plot.name, description=text)
-                files = (f"{plot.name}.svg", f"{plot.name}.png")
-                drawn.append(DrawnFigure(plot.name, plot.title, plot.section, text, *files))
-    return drawn
+        return plots(connection, study, synthetic=synthetic)
 
 
 def read_gallery(folder: Path) -> list[DrawnFigure]:
@@ -108,14 +122,16 @@ def read_gallery(folder: Path) -> list[DrawnFigure]:
     return [DrawnFigure(**entry) for entry in loads((folder / INDEX_NAME).read_text(encoding="utf-8"))]
 
 
-def plots(connection: duckdb.DuckDBPyConnection, study: Study, *, synthetic: bool) -> Iterator[Plot]:
-    """Yield the figures of the study in the order of the report."""
+def plots(connection: duckdb.DuckDBPyConnection, study: Study, *, synthetic: bool) -> list[Plot]:
+    """Return the figures of the study in the order of the report; drawing them reads nothing any more."""
     frames = {name: connection.execute(f"from analysis.{name}").df() for name in _TABLES}
-    yield from _cohort_plots(frames, synthetic)
-    yield from _survival_plots(frames, study, synthetic)
-    yield from _model_plots(frames, study, synthetic)
-    yield from _safety_plots(frames, study, synthetic)
-    yield _swimmer_plot(connection, study, synthetic)
+    return [
+        *_cohort_plots(frames, synthetic),
+        *_survival_plots(frames, study, synthetic),
+        *_model_plots(frames, study, synthetic),
+        *_safety_plots(frames, study, synthetic),
+        _swimmer_plot(connection, study, synthetic),
+    ]
 
 
 Frames = Mapping[str, "pd.DataFrame"]

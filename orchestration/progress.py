@@ -16,8 +16,7 @@ _STEP_NAMES = {
     "night_record": "record of checks and build",
     "analysis_tables": "analysis tables",
     "published_figures": "audit of and comparison with the published figures",
-    "report__figures": "figures",
-    "report__html": "report",
+    "report": "figures and report",
     "published__warehouse": "publish",
 }
 

@@ -59,10 +59,14 @@ class SideProcess:
             raise SideProcessError(content["error"])
         return content["answer"]
 
-    def close(self) -> None:
-        """End the process."""
+    def kill(self) -> None:
+        """End the process; who waits for an answer is told."""
         if self._process.poll() is None:
             self._process.kill()
+
+    def close(self) -> None:
+        """End the process; nobody may wait for an answer."""
+        self.kill()
         if self._process.stdin is not None and not self._process.stdin.closed:
             self._process.communicate()
 

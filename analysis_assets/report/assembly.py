@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,17 +15,17 @@ from analysis_assets.report.sections import CONVENTION_NAMES, Sections, endpoint
 from analysis_assets.tables import DisplayTable, interval_text, number_text, write_csv, write_docx
 
 if TYPE_CHECKING:
-    from analysis_assets.gallery import DrawnFigure
+    from analysis_assets.gallery import DrawnFigure, Plot
     from analysis_assets.report.context import ReportContext
 
 # Figures that print or draw single patients or small groups; left out while small counts are hidden.
 _FIGURES_WITHOUT_COUNTS = ("forest_",)
 
 
-def assemble(context: ReportContext, out_dir: Path) -> Path:
-    """Write `index.html` and `tables/` into `out_dir`."""
+def lay_out(context: ReportContext, figures: Sequence[Plot | DrawnFigure], out_dir: Path) -> str:
+    """Write `tables/` into `out_dir` and return the page, with a slot for each figure (`page.fill_slots`)."""
     book = EvidenceBook(shows_patients=not context.guard.active)
-    report = _Report(context, book, out_dir)
+    report = _Report(context, book, figures)
     sections = [part for part in report.sections() if part.blocks]
     html = page.render(
         title=context.study.study.name,
@@ -37,9 +37,7 @@ def assemble(context: ReportContext, out_dir: Path) -> Path:
     )
     out_dir.mkdir(parents=True, exist_ok=True)
     report.write_tables(out_dir / "tables")
-    path = out_dir / "index.html"
-    path.write_text(html, encoding="utf-8")
-    return path
+    return html
 
 
 def _facts(context: ReportContext) -> list[tuple[str, str]]:
@@ -82,13 +80,12 @@ def _footer(context: ReportContext) -> str:
 class _Report:
     """Collects the sections and remembers every table for the exports."""
 
-    def __init__(self, context: ReportContext, book: EvidenceBook, out_dir: Path) -> None:
+    def __init__(self, context: ReportContext, book: EvidenceBook, figures: Sequence[Plot | DrawnFigure]) -> None:
         self.context = context
         self.book = book
         self.tables: list[DisplayTable] = []
         self.laid_out = Sections(context, book)
-        self.folder = out_dir / "figures"
-        self.figures = _drawn(self.folder)
+        self.figures = figures
 
     def sections(self) -> list[Section]:
         """All sections in the order of the page."""
@@ -129,8 +126,8 @@ class _Report:
             f for f in self.figures
             if f.section == section and (not self.context.guard.active or f.name.startswith(_FIGURES_WITHOUT_COUNTS))
         ]  # fmt: skip
-        drawn = [page.figure_html(figure, self.folder) for figure in shown]
-        return [f'<div class="gallery">{"".join(drawn)}</div>'] if small and drawn else drawn
+        slots = [page.figure_slot(figure.name) for figure in shown]
+        return [f'<div class="gallery">{"".join(slots)}</div>'] if small and slots else slots
 
     def headline(self) -> Section:
         """The numbers that are looked at first."""
@@ -254,7 +251,7 @@ class _Report:
         return Section("models", "Models", blocks=blocks)
 
     def _forest(self, name: str) -> list[str]:
-        return [page.figure_html(f, self.folder) for f in self.figures if f.name == name]
+        return [page.figure_slot(f.name) for f in self.figures if f.name == name]
 
     def safety(self) -> Section:
         """Adverse events."""
@@ -314,9 +311,3 @@ class _Report:
             "lie under the warehouse home and hold the rows themselves, under keyed hashes."
         )
         return Section("quarantine", "Rejected rows and values", lead, blocks, "Quarantine")
-
-
-def _drawn(folder: Path) -> list[DrawnFigure]:
-    from analysis_assets.gallery import INDEX_NAME, read_gallery
-
-    return read_gallery(folder) if (folder / INDEX_NAME).is_file() else []

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from analysis_assets.tables import DisplayTable, number_text, to_html
 
 if TYPE_CHECKING:
-    from analysis_assets.gallery import DrawnFigure
+    from analysis_assets.gallery import InlinedFigure
     from analysis_assets.report.changes import Changes, HeadlineChange
     from analysis_assets.report.quarantine import Trend
 
@@ -83,9 +83,20 @@ def paragraph(text: str) -> str:
 # --- figures -------------------------------------------------------------------------------------------------------
 
 
-def figure_html(figure: DrawnFigure, folder: Path) -> str:
+def figure_slot(name: str) -> str:
+    """Where a figure will stand: the page is laid out while figures are still being drawn."""
+    return f"<!--figure {escape(name)}-->"
+
+
+def fill_slots(page: str, figures: Iterable[InlinedFigure]) -> str:
+    """Return the page with each figure in its place."""
+    drawn = {figure_slot(figure.name): figure_html(figure) for figure in figures}
+    return re.sub(r"<!--figure [^>]*-->", lambda slot: drawn[slot.group()], page)
+
+
+def figure_html(figure: InlinedFigure) -> str:
     """A figure inlined as an SVG image with its alternative text."""
-    svg = small_svg((folder / figure.svg).read_text(encoding="utf-8"))
+    svg = figure.inline_svg
     width, height = _svg_size(svg)
     files = "".join(
         f'<a href="figures/{name}" download>{kind}</a>' for name, kind in ((figure.svg, "SVG"), (figure.png, "PNG"))
