@@ -122,7 +122,12 @@ class _ReadAhead:
         self._lines.put(None)
 
     def __iter__(self) -> Iterator[bytes]:
-        return iter(self._lines.get, None)
+        yield from iter(self._lines.get, None)
+        self._lines.put(None)  # who asks once more is told the same
+
+    def read(self) -> bytes:
+        """Return all that has not been asked for yet, once it is there."""
+        return b"".join(self)
 
     def __enter__(self) -> Self:
         return self

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as db
+from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._time import datetime_from_timestamp
@@ -69,6 +70,10 @@ def _record_text(event: str, event_id: int) -> str:
     return f'{{"__class__": "EventLogRecord", "event_log_entry": {event}, "storage_id": {event_id}}}'
 
 
+def _is_kept_by_the_index(event: EventLogEntry) -> bool:
+    return event.is_dagster_event and event.dagster_event_type in (*ASSET_EVENTS, *ASSET_CHECK_EVENTS)
+
+
 class PooledSqliteEventLogStorage(SqliteEventLogStorage):
     """Dagster's SQLite event log, one open connection per database file."""
 
@@ -77,6 +82,7 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
         self._last_text: tuple[EventLogEntry | None, str] = (None, "")
         self._joined: dict[str, Connection] = {}  # open transactions, by shard; only who holds the lock looks here
         self._known_tables: set[str] = set()
+        self._complete_migrations: set[str] = set()
         self._asset_key_columns: dict[str, bool] = {}
         super().__init__(base_dir, inst_data)
         self._db_lock = threading.RLock()  # type: ignore[assignment]  # a batch stores each of its events
@@ -122,16 +128,33 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
             values["last_materialization_timestamp"] = datetime_from_timestamp(event.timestamp)
         return values
 
+    def store_event(self, event: EventLogEntry) -> None:
+        """Store one event, what the index keeps of it in one transaction: a check's evaluation took three."""
+        if self._joined or not _is_kept_by_the_index(event):
+            super().store_event(event)
+            return
+        with self._together({event.run_id, INDEX_SHARD_NAME}):
+            super().store_event(event)
+
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Store events that Dagster hands over together in one transaction per database."""
-        shards = {event.run_id for event in events} | {INDEX_SHARD_NAME}
+        with self._together({event.run_id for event in events} | {INDEX_SHARD_NAME}):
+            super().store_event_batch(events)
+
+    @contextmanager
+    def _together(self, shards: set[str]) -> Iterator[None]:
         with self._db_lock, ExitStack() as transactions:
-            joined = {shard: transactions.enter_context(self._connect(shard)) for shard in shards}
-            self._joined = joined
+            self._joined = {shard: transactions.enter_context(self._connect(shard)) for shard in sorted(shards)}
             try:
-                super().store_event_batch(events)
+                yield
             finally:
                 self._joined = {}
+
+    def has_secondary_index(self, name: str) -> bool:
+        """Say whether a migration of the index is complete; none is ever undone. Asked with each check's target."""
+        if name not in self._complete_migrations and super().has_secondary_index(name):
+            self._complete_migrations.add(name)
+        return name in self._complete_migrations
 
     def has_table(self, table_name: str) -> bool:
         """Say whether the index has a table; nothing removes one."""

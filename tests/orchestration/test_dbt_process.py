@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.dbt_process import DbtProcess, dbt_environment
+from orchestration.dbt_process import DbtProcess, _ReadAhead, dbt_environment
 from orchestration.dbt_worker import ABANDONED, _what_decides_a_parse
 from orchestration.settings import ROOT
 
@@ -52,6 +52,30 @@ def test_a_killed_one_fails_when_it_is_asked_to_run(process: DbtProcess, tmp_pat
     assert running.stdout.read() == b""
     assert running.wait(timeout=PATIENCE_SECONDS) == -signal.SIGKILL
     assert running.args == ["dbt", "build"]
+
+
+def test_a_run_that_was_begun_goes_on_unheard_and_is_taken_over(process: DbtProcess, tmp_path: Path) -> None:
+    environment = dbt_environment(os.environ, tmp_path)
+    process.begin(["build", "--help"], environment)
+    assert process.begun
+    assert not process.taken
+    assert process._process.wait(timeout=PATIENCE_SECONDS) == 0  # with nobody reading what it says
+    with pytest.raises(RuntimeError, match="another run"):
+        process.run(["build"], environment)
+    running = process.run(["build", "--help"], environment)
+    assert process.taken
+    assert running.stdout is not None
+    assert b"Usage" in b"".join(running.stdout)
+    assert running.stdout.read() == b""
+
+
+def test_more_than_a_pipe_holds_is_read_ahead() -> None:
+    code = "print('x' * 99, *range(100_000), sep='\\n')"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as talker:
+        assert talker.stdout is not None
+        ahead = _ReadAhead(talker.stdout)
+        assert talker.wait(timeout=PATIENCE_SECONDS) == 0
+        assert sum(1 for _ in ahead) == 100_001
 
 
 def test_it_ends_when_nobody_can_ask_it_any_more(process: DbtProcess) -> None:
