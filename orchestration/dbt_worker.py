@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
     from dbt_common.events.base_types import EventMsg
 
+RUN_RESULTS = "run_results.json"
 ABANDONED = 3  # exit status: whoever started this process ended first
 _FAILED, _BROKEN = 1, 2  # exit statuses of dbt's own command: a model or test failed; dbt itself could not work
 
@@ -39,6 +40,7 @@ def main() -> int:
         os.environ.clear()
         os.environ.update(environment)
         os.environ["DBT_LOG_LEVEL"] = "none"  # its own log makes the line of every event, and then drops most
+        os.environ["DBT_WRITE_JSON"] = "false"  # manifest and graph, megabytes that nobody reads here
         os.chdir(request["folder"])
         decided_by = _what_decides_a_parse(request["arguments"], environment)
         if not request["only_parse"]:
@@ -83,10 +85,13 @@ def _parse(arguments: list[str]) -> Manifest | None:
 
 
 def _run(arguments: list[str], manifest: Manifest | None) -> int:
-    """Do what dbt's own command does."""
+    """Do what dbt's own command does; of the files that it leaves, write the results alone."""
+    from dbt.artifacts.schemas.run import RunExecutionResult
     from dbt.cli.main import dbtRunner
 
     done = dbtRunner(manifest, callbacks=[_EventLines()]).invoke(arguments)
+    if isinstance(done.result, RunExecutionResult):
+        done.result.write(os.path.join(os.environ["DBT_TARGET_PATH"], RUN_RESULTS))
     if done.exception is not None:
         sys.stderr.write(f"{done.exception}\n")
         return _BROKEN

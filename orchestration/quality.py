@@ -8,6 +8,8 @@ import pyarrow as pa
 
 from orchestration.check_log import dbt_results, logged_results, summary
 from orchestration.code_version import code_version
+from orchestration.dbt_worker import RUN_RESULTS
+from orchestration.manifest import ensure_manifest
 from orchestration.ownership import DATA_ENGINEERING
 from orchestration.refresh_context import RefreshContext
 from orchestration.transform import dbt_target
@@ -59,9 +61,8 @@ def night_record(upstream: list[dg.AssetKey]) -> dg.AssetsDefinition:
     def night_record(
         context: dg.AssetExecutionContext, refresh: dg.ResourceParam[RefreshContext]
     ) -> tuple[dg.MaterializeResult[None], dg.MaterializeResult[None]]:
-        target = dbt_target(refresh.home)
-        manifest = json.loads((target / "manifest.json").read_text(encoding="utf-8"))
-        run_results = json.loads((target / "run_results.json").read_text(encoding="utf-8"))
+        manifest = json.loads(ensure_manifest().read_text(encoding="utf-8"))
+        run_results = json.loads((dbt_target(refresh.home) / RUN_RESULTS).read_text(encoding="utf-8"))
         rows = [*dbt_results(run_results, manifest), *logged_results(refresh.home)]
         started = context.instance.get_run_stats(context.run_id).start_time
         with connect_build(refresh.home.build_database, refresh.settings.memory_limit) as connection:
