@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -9,10 +10,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from warehouse.side_process import SideProcess, SideProcessError, serve
+from warehouse.side_process import SideProcess, SideProcessError
 
 if TYPE_CHECKING:
     from analysis_assets.gallery import InlinedFigure, Plot
+
+ROOM = "drawing"
+MODULES = ("matplotlib.figure", "matplotlib.backends.backend_svg", "matplotlib.backends.backend_agg", "pandas")
+"""What drawing imports; it takes a second."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +38,12 @@ class DrawingJob:
 
 
 class DrawingProcess:
-    """Handle of the drawing process."""
+    """Handle of the drawing in a second process."""
 
-    def __init__(self) -> None:
-        """Start the process; it imports what it needs and waits for a job."""
-        self._process = SideProcess("analysis_assets.drawing")
+    def __init__(self, process: SideProcess) -> None:
+        """Ask this process, which must serve `ROOM` with a `Drawer`, to import what drawing needs; return at once."""
+        self._process = process
+        process.ask(ROOM, {})
         self._waiting: deque[int] = deque()  # positions in the gallery; taken from both ends
         self._drawn: dict[int, InlinedFigure] = {}
         self._error: SideProcessError | None = None
@@ -51,8 +57,8 @@ class DrawingProcess:
             SideProcessError: the file can't be read.
         """
         self.begun = job
-        self._process.ask({"job": asdict(job)})
-        self._waiting.extend(range(int(self._process.answer())))
+        count = self._process.answer(self._process.ask(ROOM, {"job": asdict(job)}))
+        self._waiting.extend(range(int(count)))
         self._thread = threading.Thread(target=self._hand_out, name="drawing", daemon=True)
         self._thread.start()
 
@@ -83,7 +89,6 @@ class DrawingProcess:
         self._process.kill()
         if self._thread is not None:
             self._thread.join()
-        self._process.close()
 
     def _hand_out(self) -> None:
         from analysis_assets.gallery import InlinedFigure
@@ -94,38 +99,32 @@ class DrawingProcess:
                     position = self._waiting.popleft()
                 except IndexError:
                     return
-                self._process.ask({"draw": position})
-                self._drawn[position] = InlinedFigure(**self._process.answer())
+                number = self._process.ask(ROOM, {"draw": position})
+                self._drawn[position] = InlinedFigure(**self._process.answer(number))
         except SideProcessError as error:
             self._error = error
 
 
-class _Drawer:
-    """Answers the requests of one `DrawingProcess`."""
+class Drawer:
+    """Answers the requests of one `DrawingProcess`, in the process that draws."""
 
     def __init__(self) -> None:
         self._plots: list[Plot] = []
         self._folder = Path()
 
     def __call__(self, request: dict[str, Any]) -> Any:
+        """Import what drawing needs, read what is drawn, or draw one figure of it."""
         from analysis_assets.gallery import draw_plot, read_plots
         from study import Study
 
         if "draw" in request:
             return asdict(draw_plot(self._plots[request["draw"]], self._folder))
+        if "job" not in request:
+            for module in MODULES:
+                importlib.import_module(module)
+            return None
         job = DrawingJob(**request["job"])
         self._folder = Path(job.folder)
         study = Study.model_validate(job.study)
         self._plots = read_plots(Path(job.database), study, synthetic=job.synthetic)
         return len(self._plots)
-
-
-def main() -> None:
-    """Import what drawing needs and answer."""
-    import pandas as pd  # noqa: F401
-
-    serve(_Drawer())
-
-
-if __name__ == "__main__":
-    main()

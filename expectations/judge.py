@@ -12,68 +12,68 @@ from typing import TYPE_CHECKING, Any
 
 from expectations.errors import ExpectationsError
 from expectations.results import CheckResult
-from warehouse.side_process import SideProcess, SideProcessError, fewer_collections, serve
+from warehouse.side_process import SideProcess, SideProcessError
 
 if TYPE_CHECKING:
     from study import Study
 
 
-class Judge:
-    """Handle of the judging process."""
+ROOM = "expectations"
 
-    def __init__(self) -> None:
-        """Start the process."""
-        self._process = SideProcess("expectations.judge")
-        self._begun: Mapping[str, Any] | None = None
+
+class Judge:
+    """Handle of the judging in a second process."""
+
+    def __init__(self, process: SideProcess) -> None:
+        """Ask this process, which must serve `ROOM` with `handle`."""
+        self._process = process
+        self._begun: tuple[Mapping[str, Any], int] | None = None
+        self._docs: int | None = None
 
     def lake(self, lake_root: Path, pages: Path, histories: Sequence[Mapping[str, Any]] = ()) -> list[CheckResult]:
         """Judge the lake by its plan.json, as `run_raw_checks`; raises ExpectationsError when that can't be done."""
         request = {"suite": "raw", "lake": str(lake_root), "pages": str(pages)}
-        return self._results({**request, "histories": [dict(history) for history in histories]})
+        return _results(self._wait(self._ask({**request, "histories": [dict(history) for history in histories]})))
 
     def begin_marts(self, database: Path, study: Study, pages: Path, published_rows: Mapping[str, int] | None) -> None:
         """Begin to judge the marts of a closed build file, as `run_mart_checks`, and return at once.
 
         `marts` with the same arguments gives the results. Nobody may write to the file until then.
         """
-        self._begun = _marts_request(database, study, pages, published_rows)
-        self._send(self._begun)
+        request = _marts_request(database, study, pages, published_rows)
+        self._begun = (request, self._ask(request))
 
     def marts(
         self, database: Path, study: Study, pages: Path, published_rows: Mapping[str, int] | None
     ) -> list[CheckResult]:
         """Judge the marts of a closed build file, as `run_mart_checks`; raises ExpectationsError likewise."""
         request = _marts_request(database, study, pages, published_rows)
-        if self._begun != request:
-            return self._results(request)
-        self._begun = None
-        return [CheckResult(**result) for result in self._receive()]
+        begun, self._begun = self._begun, None
+        return _results(self._wait(begun[1] if begun is not None and begun[0] == request else self._ask(request)))
 
-    def data_docs(self, pages: Path, folder: Path, run_name: str, run_time: dt.datetime) -> None:
-        """Write the Data Docs, as `build_data_docs`."""
-        self._ask({"docs": str(folder), "pages": str(pages), "run_name": run_name, "run_time": run_time.isoformat()})
+    def begin_data_docs(self, pages: Path, folder: Path, run_name: str, run_time: dt.datetime) -> None:
+        """Begin to write the Data Docs, as `build_data_docs`, and return at once."""
+        self._docs = self._ask(
+            {"docs": str(folder), "pages": str(pages), "run_name": run_name, "run_time": run_time.isoformat()}
+        )
 
-    def close(self) -> None:
-        """End the process."""
-        self._process.close()
+    def finish_data_docs(self) -> None:
+        """Wait until the Data Docs that were begun are there; raises ExpectationsError when they could not be made."""
+        number, self._docs = self._docs, None
+        if number is not None:
+            self._wait(number)
 
-    def _results(self, request: Mapping[str, Any]) -> list[CheckResult]:
-        return [CheckResult(**result) for result in self._ask(request)]
-
-    def _ask(self, request: Mapping[str, Any]) -> Any:
-        if self._begun is not None:  # begun and never asked for
-            self._begun = None
-            self._receive()
-        self._send(request)
-        return self._receive()
-
-    def _send(self, request: Mapping[str, Any]) -> None:
+    def _ask(self, request: Mapping[str, Any]) -> int:
         with _told():
-            self._process.ask(request)
+            return self._process.ask(ROOM, request)
 
-    def _receive(self) -> Any:
+    def _wait(self, number: int) -> Any:
         with _told():
-            return self._process.answer()
+            return self._process.answer(number)
+
+
+def _results(answer: Sequence[Mapping[str, Any]]) -> list[CheckResult]:
+    return [CheckResult(**result) for result in answer]
 
 
 @contextmanager
@@ -116,7 +116,8 @@ def read_plan(lake_root: Path) -> _Plan:
     return _Plan(feeds, tuple(content["ledger"]), content["newest_extract"])
 
 
-def _handle(request: Mapping[str, Any]) -> Any:
+def handle(request: Mapping[str, Any]) -> Any:
+    """Answer a request of `Judge`, in the process that judges."""
     from expectations import build_data_docs, run_mart_checks, run_raw_checks
     from study import Study
     from warehouse import connect_read_only
@@ -133,16 +134,3 @@ def _handle(request: Mapping[str, Any]) -> Any:
             study = Study.model_validate(request["study"])
             results = run_mart_checks(connection, study, pages=pages, published_rows=request["published_rows"])
     return [asdict(result) for result in results]
-
-
-def main() -> None:
-    """Import Great Expectations and answer."""
-    fewer_collections()
-    from expectations.great import ExpectationContext
-
-    ExpectationContext()  # imports and sets up what every suite needs
-    serve(_handle)
-
-
-if __name__ == "__main__":
-    main()

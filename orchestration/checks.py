@@ -66,7 +66,7 @@ def _mart_checks(specs: Sequence[CheckSpec]) -> dg.AssetChecksDefinition:
     ) -> Iterator[dg.AssetCheckResult]:
         results = refresh.judge.marts(*_marts_to_judge(refresh))
         record_results(refresh.home, "marts", results)
-        refresh.judge.data_docs(
+        refresh.judge.begin_data_docs(
             _pages(refresh), refresh.home.staged("data_docs"), context.run.run_id, datetime.now(UTC)
         )
         yield from _as_results(results, _chosen(context, specs))

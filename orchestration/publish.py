@@ -46,6 +46,7 @@ def published_warehouse(upstream: list[dg.AssetKey]) -> dg.AssetsDefinition:
             exporter = exporter_of(refresh.study)
             if exporter is None:  # patient by patient, interchange files would undo the suppression
                 _write_interchange(refresh)
+            refresh.judge.finish_data_docs()
             version = publish(
                 refresh.home,
                 context.run_id,

@@ -28,6 +28,7 @@ from orchestration.settings import Settings
 from study import Study, load_study
 from study.loading import study_sha256
 from warehouse import WarehouseHome
+from warehouse.side_process import SideProcess
 
 if TYPE_CHECKING:
     import duckdb
@@ -94,14 +95,18 @@ class RefreshContext:
         return describe_analysis_table(connection, table, origins, self._raw_columns)
 
     @cached_property
+    def _side(self) -> SideProcess:
+        return SideProcess("orchestration.side_worker")
+
+    @cached_property
     def judge(self) -> Judge:
-        """The second process that runs Great Expectations; started when first asked for, best at the very start."""
-        return Judge()
+        """Great Expectations in the second process, which starts when it is first asked for."""
+        return Judge(self._side)
 
     @cached_property
     def drawing(self) -> DrawingProcess:
-        """The second process that draws figures; started when first asked for, which the dbt step does in good time."""
-        return DrawingProcess()
+        """The drawing of figures in the second process; it imports what that needs when it is first asked for."""
+        return DrawingProcess(self._side)
 
     @property
     def dbt(self) -> DbtProcess:
@@ -120,8 +125,8 @@ class RefreshContext:
             process.close()
         if "drawing" in self.__dict__:
             self.drawing.close()
-        if "judge" in self.__dict__:
-            self.judge.close()
+        if "_side" in self.__dict__:
+            self._side.close()
 
     @cached_property
     def _deliveries(self) -> dict[str, Delivery]:

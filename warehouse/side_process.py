@@ -1,7 +1,7 @@
 """A second Python process that is started early, imports what it needs, and answers requests when there are any.
 
 The machine has two cores and Python uses one. Imports of Great Expectations or matplotlib take seconds; made beside the
-refresh's own work they cost no time.
+refresh's own work they cost less.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -26,7 +27,11 @@ class SideProcessError(RuntimeError):
 
 
 class SideProcess:
-    """Handle of a second process; use it as a context manager or call `close`."""
+    """Handle of a second process; use it as a context manager or call `close`.
+
+    Requests are carried out one after the other, in the order in which they were made; several may be waiting. Threads
+    may share a handle.
+    """
 
     def __init__(self, module: str) -> None:
         """Start `python -m module`, which must end in a call of `serve`, and return at once."""
@@ -38,23 +43,33 @@ class SideProcess:
             text=True,
             cwd=_ROOT,
         )
+        self._asking, self._reading = threading.Lock(), threading.Lock()
+        self._asked = self._read = 0
+        self._answers: dict[int, Any] = {}
 
-    def ask(self, request: Any) -> None:
-        """Hand over a JSON-ready request and return at once; `answer` must follow before the next request."""
-        try:
-            assert self._process.stdin is not None  # noqa: S101
-            self._process.stdin.write(json.dumps(request) + "\n")
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            raise SideProcessError("the second process was killed") from None
+    def ask(self, room: str, request: Any) -> int:
+        """Hand over a JSON-ready request to a room of the process and return at once the number of its answer."""
+        assert self._process.stdin is not None  # noqa: S101
+        with self._asking:
+            try:
+                self._process.stdin.write(json.dumps([room, request]) + "\n")
+                self._process.stdin.flush()
+            except (BrokenPipeError, ValueError):
+                raise SideProcessError("the second process was killed") from None
+            self._asked += 1
+            return self._asked
 
-    def answer(self) -> Any:
-        """Wait for the answer to the last request; raises SideProcessError when there is none."""
+    def answer(self, number: int) -> Any:
+        """Wait for the answer of that number; raises SideProcessError when there is none. Each is given once."""
         assert self._process.stdout is not None  # noqa: S101
-        line = self._process.stdout.readline()
-        if not line:
-            raise SideProcessError("the second process was killed")
-        content = json.loads(line)
+        with self._reading:
+            while number not in self._answers:
+                line = self._process.stdout.readline()
+                if not line:
+                    raise SideProcessError("the second process was killed")
+                self._read += 1
+                self._answers[self._read] = json.loads(line)
+            content = self._answers.pop(number)
         if "error" in content:
             raise SideProcessError(content["error"])
         return content["answer"]
@@ -65,10 +80,11 @@ class SideProcess:
             self._process.kill()
 
     def close(self) -> None:
-        """End the process; nobody may wait for an answer."""
+        """End the process."""
         self.kill()
-        if self._process.stdin is not None and not self._process.stdin.closed:
-            self._process.communicate()
+        with self._reading, self._asking:
+            if self._process.stdin is not None and not self._process.stdin.closed:
+                self._process.communicate()
 
     def __enter__(self) -> Self:
         """Return the handle."""
@@ -91,18 +107,22 @@ def fewer_collections() -> None:
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
 
 
-def serve(handle: Callable[[Any], Any]) -> None:
+def serve(rooms: Mapping[str, Callable[[Any], Any]]) -> None:
     """Answer requests from standard input until it ends.
 
-    Whatever `handle` prints goes to standard error, on the level of the file descriptor: DuckDB's progress bar is
+    Whatever a room prints goes to standard error, on the level of the file descriptor: DuckDB's progress bar is
     printed by C code, once a query takes seconds.
+
+    Args:
+        rooms: what answers, by the name that `SideProcess.ask` gives.
     """
     fewer_collections()
     with os.fdopen(os.dup(sys.stdout.fileno()), "w") as answers:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         for line in sys.stdin:
             try:
-                content = {"answer": handle(json.loads(line))}
+                room, request = json.loads(line)
+                content = {"answer": rooms[room](request)}
             except Exception as error:  # the other process must hear of it, whatever it is
                 content = {"error": f"{type(error).__name__}: {error}"}
             answers.write(json.dumps(content) + "\n")

@@ -1,16 +1,17 @@
-"""The judging process is asked one thing at a time, also when the marts were begun ahead of their step."""
+"""What was begun ahead is judged once, and answers no other question."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from expectations.errors import ExpectationsError
-from expectations.judge import Judge
+from expectations.judge import ROOM, Judge
 from study import Study, load_study
-from warehouse.side_process import SideProcessError
+from warehouse.side_process import SideProcess, SideProcessError
 
 DATABASE, PAGES = Path("warehouse.duckdb"), Path("pages")
 RESULT = {
@@ -20,23 +21,25 @@ RESULT = {
 
 
 class Answering:
-    """In place of the second process: answers in the order of the requests, and only once each."""
+    """In place of the second process: answers by number, and only once each."""
 
-    def __init__(self, _module: str) -> None:
+    def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
-        self.unanswered: list[dict[str, Any]] = []
+        self.answered: set[int] = set()
         self.broken = False
 
-    def ask(self, request: dict[str, Any]) -> None:
-        assert not self.unanswered, "asked before the last answer was taken"
+    def ask(self, room: str, request: dict[str, Any]) -> int:
+        assert room == ROOM
         self.asked.append(request)
-        self.unanswered.append(request)
+        return len(self.asked) - 1
 
-    def answer(self) -> Any:
-        request = self.unanswered.pop()
+    def answer(self, number: int) -> Any:
+        assert number not in self.answered
+        self.answered.add(number)
         if self.broken:
             raise SideProcessError("killed")
-        return [RESULT | {"check": request["suite"]}]
+        request = self.asked[number]
+        return [RESULT | {"check": request["suite"]}] if "suite" in request else "index.html"
 
 
 @pytest.fixture
@@ -45,13 +48,12 @@ def study() -> Study:
 
 
 @pytest.fixture
-def judge(monkeypatch: pytest.MonkeyPatch) -> Judge:
-    monkeypatch.setattr("expectations.judge.SideProcess", Answering)
-    return Judge()
+def judge() -> Judge:
+    return Judge(cast("SideProcess", Answering()))
 
 
 def asked(judge: Judge) -> list[str]:
-    return [request["suite"] for request in judge._process.asked]  # type: ignore[attr-defined]
+    return [request.get("suite", "docs") for request in judge._process.asked]  # type: ignore[attr-defined]
 
 
 def test_marts_begun_ahead_are_judged_once(judge: Judge, study: Study) -> None:
@@ -71,8 +73,25 @@ def test_what_was_begun_and_never_asked_for_is_no_answer_to_another_question(jud
     judge.begin_marts(DATABASE, study, PAGES, None)
     (result,) = judge.lake(Path("lake"), PAGES)
     assert result.check == "raw"
-    judge.marts(DATABASE, study, PAGES, None)
-    assert asked(judge) == ["marts", "raw", "marts"]
+    (result,) = judge.marts(DATABASE, study, PAGES, None)
+    assert result.check == "marts"
+    assert asked(judge) == ["marts", "raw"]
+
+
+def test_data_docs_are_begun_and_waited_for_once(judge: Judge) -> None:
+    judge.finish_data_docs()
+    judge.begin_data_docs(PAGES, Path("docs"), "night", datetime(2018, 7, 30, tzinfo=UTC))
+    judge.finish_data_docs()
+    judge.finish_data_docs()
+    assert asked(judge) == ["docs"]
+    assert judge._process.answered == {0}  # type: ignore[attr-defined]
+
+
+def test_data_docs_that_could_not_be_written_are_told(judge: Judge) -> None:
+    judge.begin_data_docs(PAGES, Path("docs"), "night", datetime(2018, 7, 30, tzinfo=UTC))
+    judge._process.broken = True  # type: ignore[attr-defined]
+    with pytest.raises(ExpectationsError, match="killed"):
+        judge.finish_data_docs()
 
 
 def test_a_process_that_died_in_between_is_told_at_the_step(judge: Judge, study: Study) -> None:

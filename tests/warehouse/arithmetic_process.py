@@ -14,4 +14,4 @@ def add(numbers: list[int]) -> int:
 
 
 if __name__ == "__main__":
-    serve(add)
+    serve({"sums": add})

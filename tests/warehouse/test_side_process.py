@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -19,28 +21,52 @@ def process() -> Iterator[SideProcess]:
 
 def test_it_answers_one_request_after_the_other(process: SideProcess) -> None:
     for numbers, total in (([1, 2], 3), ([], 0)):
-        process.ask(numbers)
-        assert process.answer() == total
+        assert process.answer(process.ask("sums", numbers)) == total
+
+
+def test_several_requests_may_wait_and_each_gets_its_own_answer(process: SideProcess) -> None:
+    asked = [process.ask("sums", [number]) for number in range(5)]
+    assert [process.answer(number) for number in reversed(asked)] == [4, 3, 2, 1, 0]
+
+
+def test_threads_share_it(process: SideProcess) -> None:
+    def sums(start: int) -> list[int]:
+        return [process.answer(process.ask("sums", [start, number])) for number in range(50)]
+
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(sums, range(4)))
+    assert answers == [[start + number for number in range(50)] for start in range(4)]
 
 
 def test_what_it_prints_is_no_answer(process: SideProcess) -> None:
-    process.ask([5])
-    assert process.answer() == 5
+    assert process.answer(process.ask("sums", [5])) == 5
 
 
 def test_its_error_is_told_and_it_lives_on(process: SideProcess) -> None:
-    process.ask(["one"])
     with pytest.raises(SideProcessError, match="TypeError"):
-        process.answer()
-    process.ask([4])
-    assert process.answer() == 4
+        process.answer(process.ask("sums", ["one"]))
+    with pytest.raises(SideProcessError, match="no such room"):
+        process.answer(process.ask("no such room", []))
+    assert process.answer(process.ask("sums", [4])) == 4
 
 
 def test_a_killed_process_is_told(process: SideProcess) -> None:
-    process._process.kill()
+    number = process.ask("sums", [1] * 10)
+    process.answer(number)
+    process.kill()
     process._process.wait()
     with pytest.raises(SideProcessError, match="killed"):
-        process.answer()
+        process.answer(process.ask("sums", [1]))
+
+
+def test_who_waits_when_it_is_killed_is_told(process: SideProcess) -> None:
+    process._process.send_signal(signal.SIGSTOP)
+    number = process.ask("sums", [1])
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(process.answer, number)
+        process.kill()
+        with pytest.raises(SideProcessError, match="killed"):
+            waiting.result(timeout=60)
 
 
 def test_closing_ends_it() -> None:
