@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from study import Study
 
 STATISTICS: Final = "team:statistics"
+# The second process draws meanwhile; what else is ready goes first, so that this step has less to wait for.
+_LAST: Final = {"dagster/priority": "-2"}
 _KM_PREVIEWS: Final = ("km_efs", "km_os")
 
 
@@ -144,7 +146,7 @@ def report() -> dg.AssetsDefinition:
         ),
     ]
 
-    @dg.multi_asset(name="report", specs=specs)
+    @dg.multi_asset(name="report", specs=specs, op_tags=_LAST)
     def report(refresh: dg.ResourceParam[AnalysisContext]) -> Iterator[dg.MaterializeResult[None]]:
         from analysis_assets.gallery import draw_gallery, plots
         from analysis_assets.report import lay_out_report, write_page

@@ -9,7 +9,7 @@ from orchestration.checks import expectation_checks
 from orchestration.guarded import guarded_refresh
 from orchestration.nightly import landing_sensor, nightly_job, nightly_schedule, outcome_sensors, rebuild_job
 from orchestration.progress import progress_logger
-from orchestration.publish import published_warehouse
+from orchestration.publish import dbt_documentation, interchange_files, published_warehouse
 from orchestration.quality import night_record
 from orchestration.raw import raw_assets
 from orchestration.refresh_context import RefreshContext
@@ -25,10 +25,12 @@ def build_definitions(settings: Settings, prepared: RefreshContext | None = None
     record = night_record(list(models.keys))
     analyses = analysis_assets()
     analysed = [key for asset in analyses for key in asset.keys]
-    published = published_warehouse([*record.keys, *analysed])
+    docs = dbt_documentation(list(models.keys))
+    interchange = interchange_files([key for key in models.keys if key.path[0] == "marts"])
+    published = published_warehouse([*record.keys, *analysed, *docs.keys, *interchange.keys])
     job, rebuild = nightly_job(), rebuild_job()
     return dg.Definitions(
-        assets=[*raw, models, record, *analyses, published],
+        assets=[*raw, models, record, *analyses, docs, interchange, published],
         asset_checks=checks,
         jobs=[job, rebuild],
         schedules=[nightly_schedule(settings, job)],

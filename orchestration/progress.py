@@ -17,6 +17,8 @@ _STEP_NAMES = {
     "analysis_tables": "analysis tables",
     "published_figures": "audit of and comparison with the published figures",
     "report": "figures and report",
+    "published__dbt_docs": "dbt's documentation",
+    "published__interchange": "ADaM and cBioPortal files",
     "published__warehouse": "publish",
 }
 

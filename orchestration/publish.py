@@ -22,6 +22,54 @@ from warehouse import connect_build, publish
 PUBLISHED = dg.AssetKey(["published", "warehouse"])
 
 
+# Made while the second process draws: after the analyses, which let it begin, and before the report, which waits for it.
+BESIDE_DRAWING = {"dagster/priority": "-1"}
+
+
+def dbt_documentation(upstream: list[dg.AssetKey]) -> dg.AssetsDefinition:
+    """Return the asset that stages dbt's documentation once `upstream` is built."""
+
+    @dg.asset(
+        key=dg.AssetKey(["published", "dbt_docs"]),
+        deps=upstream,
+        group_name="published",
+        kinds={"html"},
+        owners=[DATA_ENGINEERING],
+        op_tags=BESIDE_DRAWING,
+        description="dbt's documentation of every model, column and test as static pages. Grain: one per refresh.",
+    )
+    def dbt_docs(refresh: dg.ResourceParam[RefreshContext]) -> dg.MaterializeResult[None]:
+        with as_failure():
+            manifest = json.loads(ensure_manifest().read_text(encoding="utf-8"))
+            databases = [refresh.home.unpublished_database, refresh.home.build_database]
+            write_dbt_docs(manifest, databases, refresh.home.staged("dbt_docs"))
+        return dg.MaterializeResult()
+
+    return dbt_docs
+
+
+def interchange_files(upstream: list[dg.AssetKey]) -> dg.AssetsDefinition:
+    """Return the asset that stages the marts as ADaM-style Parquet and as cBioPortal files."""
+
+    @dg.asset(
+        key=dg.AssetKey(["published", "interchange"]),
+        deps=upstream,
+        group_name="published",
+        kinds={"parquet"},
+        owners=[DATA_ENGINEERING],
+        op_tags=BESIDE_DRAWING,
+        description="The marts as ADaM-style Parquet and as cBioPortal files. Grain: one folder per refresh.",
+    )
+    def interchange(refresh: dg.ResourceParam[RefreshContext]) -> dg.MaterializeResult[None]:
+        # Patient by patient, these files would undo the suppression of small counts.
+        if refresh.settings.interchange and exporter_of(refresh.study) is None:
+            with as_failure():
+                _write_interchange(refresh)
+        return dg.MaterializeResult()
+
+    return interchange
+
+
 def published_warehouse(upstream: list[dg.AssetKey]) -> dg.AssetsDefinition:
     """Return the asset that publishes; it waits for `upstream` and so for every blocking check on it."""
 
@@ -40,12 +88,6 @@ def published_warehouse(upstream: list[dg.AssetKey]) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, refresh: dg.ResourceParam[RefreshContext]
     ) -> dg.MaterializeResult[None]:
         with as_failure():
-            manifest = json.loads(ensure_manifest().read_text(encoding="utf-8"))
-            databases = [refresh.home.unpublished_database, refresh.home.build_database]
-            write_dbt_docs(manifest, databases, refresh.home.staged("dbt_docs"))
-            exporter = exporter_of(refresh.study)
-            if exporter is None:  # patient by patient, interchange files would undo the suppression
-                _write_interchange(refresh)
             refresh.judge.finish_data_docs()
             version = publish(
                 refresh.home,
@@ -57,7 +99,7 @@ def published_warehouse(upstream: list[dg.AssetKey]) -> dg.AssetsDefinition:
                 | built_facts(refresh.home),
                 keep=refresh.settings.keep_versions,
                 memory_limit=refresh.settings.memory_limit,
-                exporter=exporter,
+                exporter=exporter_of(refresh.study),
             )
             record_builds(refresh.home)
             remember_deliveries(refresh.settings, refresh.read_extracts)
@@ -76,8 +118,6 @@ def published_warehouse(upstream: list[dg.AssetKey]) -> dg.AssetsDefinition:
 
 def _write_interchange(refresh: RefreshContext) -> None:
     """Stage the marts as ADaM-style Parquet and as cBioPortal files."""
-    if not refresh.settings.interchange:
-        return
     folder = refresh.home.staged("interchange")
     with connect_build(refresh.home.build_database, refresh.settings.memory_limit) as connection:
         write_adam(connection, refresh.study, folder / "adam")
