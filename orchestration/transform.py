@@ -198,7 +198,6 @@ def warehouse_models() -> dg.AssetsDefinition:
             return run_dbt(context, refresh, [*arguments, *variables], environment, target)
 
         start_warm_up()
-        _ = refresh.drawing  # starts its imports
         events = build_night(refresh, run, context.log.info, _why_whole(context))
         yield from _with_metadata(events, refresh, judged_next=not context.is_subset)
 
@@ -225,6 +224,7 @@ def _with_metadata(events: Iterator[Any], refresh: RefreshContext, judged_next: 
                 yield event
         if judged_next:
             begin_mart_checks(refresh)
+            _ = refresh.drawing  # its imports, when the marts are judged
     finally:
         described = _described(refresh.home) if built else {}
         lineage, known = read_lineage(LINEAGE), dict[tuple[str, str], frozenset[str]]()
