@@ -18,10 +18,13 @@ from warehouse.side_process import fewer_collections
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
-    from dbt_common.events.base_types import EventMsg
+    from dbt_common.events.base_types import BaseEvent, EventLevel, EventMsg
+    from dbt_common.events.event_manager import IEventManager
 
 RUN_RESULTS = "run_results.json"
 ABANDONED = 3  # exit status: whoever started this process ended first
+# It runs once and ends: what it would collect is a tenth of a gigabyte, and looking for it a tenth of its time.
+_OBJECTS_BETWEEN_COLLECTIONS = 1_000_000
 _FAILED, _BROKEN = 1, 2  # exit statuses of dbt's own command: a model or test failed; dbt itself could not work
 
 
@@ -29,10 +32,9 @@ def main() -> int:
     """Serve until one request to run has been carried out; return dbt's exit status."""
     requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(requests,), daemon=True).start()
-    import dbt.adapters.duckdb
-    import dbt.cli.main
-    import dbt.task.build  # noqa: F401
+    from dbt_common.events.event_manager_client import ctx_set_event_manager
 
+    ctx_set_event_manager(_events_without_debug())
     parsed, parsed_with = None, ""
     while True:
         request = requests.get()
@@ -47,7 +49,7 @@ def main() -> int:
             return _run(request["arguments"], parsed if parsed_with == decided_by else None)
         parsed = _prebuilt(request["prebuilt"]) or _parse(request["arguments"])
         parsed_with = decided_by
-        fewer_collections()
+        fewer_collections(_OBJECTS_BETWEEN_COLLECTIONS)
 
 
 def _listen(requests: queue.SimpleQueue[dict[str, Any]]) -> None:
@@ -98,8 +100,21 @@ def _run(arguments: list[str], manifest: Manifest | None) -> int:
     return 0 if done.success else _FAILED
 
 
+def _events_without_debug() -> IEventManager:
+    """Return dbt's event manager without events of level debug: 7,000 a night are made into messages for nobody."""
+    from dbt_common.events.base_types import EventLevel
+    from dbt_common.events.event_manager import EventManager
+
+    class WithoutDebug(EventManager):
+        def fire_event(self, e: BaseEvent, level: EventLevel | None = None, *details: Any, **more: Any) -> None:
+            if (level or e.level_tag()) != EventLevel.DEBUG:
+                super().fire_event(e, level, *details, **more)
+
+    return WithoutDebug()
+
+
 class _EventLines:
-    """Writes events as dbt's own JSON log does, one line each, without making those of level debug."""
+    """Writes events as dbt's own JSON log does, one line each."""
 
     def __init__(self) -> None:
         self._one_at_a_time = threading.Lock()
@@ -107,10 +122,9 @@ class _EventLines:
     def __call__(self, event: EventMsg) -> None:
         from dbt_common.events.functions import env_scrubber, msg_to_json
 
-        if event.info.level != "debug":
-            line = env_scrubber(msg_to_json(event))
-            with self._one_at_a_time:
-                sys.stdout.write(line + "\n")
+        line = env_scrubber(msg_to_json(event))
+        with self._one_at_a_time:
+            sys.stdout.write(line + "\n")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from warehouse import connect_build, publish
 PUBLISHED = dg.AssetKey(["published", "warehouse"])
 
 
-# Made while the second process draws: after the analyses, which let it begin, and before the report, which waits for it.
+# Made while the second process draws: after the analyses, which let it begin, before the report, which waits for it.
 BESIDE_DRAWING = {"dagster/priority": "-1"}
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-OBJECTS_BETWEEN_COLLECTIONS = 50_000
+OBJECTS_BETWEEN_COLLECTIONS = 500_000
 
 _ROOT = Path(__file__).resolve().parents[1]
 
@@ -97,14 +97,17 @@ class SideProcess:
         self.close()
 
 
-def fewer_collections() -> None:
+def fewer_collections(objects: int = OBJECTS_BETWEEN_COLLECTIONS) -> None:
     """Take what was imported out of Python's garbage collection, and let it look less often at the rest.
 
     It looks after every 700 new objects, and imports, frames and figures are hundreds of thousands that stay: a tenth
     of the processor time of a process of a few seconds.
+
+    Args:
+        objects: how many new objects it waits for.
     """
     gc.freeze()
-    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
+    gc.set_threshold(objects)
 
 
 def serve(rooms: Mapping[str, Callable[[Any], Any]]) -> None:
