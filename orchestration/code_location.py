@@ -25,8 +25,8 @@ def build_definitions(settings: Settings, prepared: RefreshContext | None = None
     record = night_record(list(models.keys))
     analyses = analysis_assets()
     analysed = [key for asset in analyses for key in asset.keys]
-    docs = dbt_documentation(list(models.keys))
-    interchange = interchange_files([key for key in models.keys if key.path[0] == "marts"])
+    marts = [key for key in models.keys if key.path[0] == "marts"]  # made last, in the one step of all models
+    docs, interchange = dbt_documentation(marts), interchange_files(marts)
     published = published_warehouse([*record.keys, *analysed, *docs.keys, *interchange.keys])
     job, rebuild = nightly_job(), rebuild_job()
     return dg.Definitions(
