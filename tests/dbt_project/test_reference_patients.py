@@ -85,3 +85,37 @@ def test_every_baseline_fact_has_evidence_in_the_lake(reference: BuiltCohort) ->
     lost = reference.query(f"select * from ({evidence}) as e anti join ({rows}) as s using (feed, extract, file, row)")
     counted = {row["model"] for row in reference.query(f"select distinct model from ({evidence})")}
     assert (lost, counted) == ([], set(models))
+
+
+MERGED_AS_THEY_LIE = {
+    "int_time_zero": "evidence",
+    "int_first_complete_remission": "evidence",
+    "int_first_mrd_negative": "evidence",
+    "int_best_response_by_rule": "evidence",
+    "int_endpoint_origins": "evidence",
+    "int_endpoint_happenings": "evidence",
+    "int_patient_hsct": "evidence",
+    "int_patient_adverse_events": "crs_evidence",
+    "int_patient_response": "remission_evidence",
+    "int_binary_endpoints": "evidence",
+}
+"""What the macro merge_sorted_evidence is given: it takes on trust that each list is in order and names a row once."""
+
+
+@pytest.mark.parametrize("table", MERGED_AS_THEY_LIE)
+def test_evidence_that_is_merged_unsorted_lies_in_order(reference: BuiltCohort, table: str) -> None:
+    column = MERGED_AS_THEY_LIE[table]
+    wrong = reference.query(
+        f"select {column} from intermediate.{table} where {column} <> list_sort(list_distinct({column}))"
+    )
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "table", ["intermediate.int_time_to_event", "intermediate.int_first_relapse", "marts.outcomes"]
+)
+def test_merged_evidence_names_each_row_once_and_in_order(reference: BuiltCohort, table: str) -> None:
+    rows = reference.query(f"select evidence from {table}")
+    wrong = reference.query(f"select evidence from {table} where evidence <> list_sort(list_distinct(evidence))")
+    assert rows
+    assert wrong == []

@@ -15,7 +15,7 @@ with binary_endpoints as (
         outcomes.event_date,
         cast(null as varchar) as reason,
         false as date_imputed,
-        {{ merge_evidence(['time_zero.evidence', 'outcomes.evidence']) }} as evidence
+        {{ merge_sorted_evidence('time_zero.evidence', 'outcomes.evidence') }} as evidence
     from {{ ref('int_binary_endpoints') }} as outcomes
     inner join {{ ref('int_time_zero') }} as time_zero on outcomes.patient_key = time_zero.patient_key
 ),

@@ -7,7 +7,7 @@ select
     first(grading_scale order by grade desc nulls last, started_on, {{ source_order() }}) as grading_scale,
     min(started_on) as crs_onset_date,
     max(coalesce(ended_on, started_on)) as crs_end_date,
-    list_sort(list({{ evidence_struct() }})) as evidence
+    list_sort(list_distinct(list({{ evidence_struct() }}))) as evidence
 from {{ ref('int_recorded_adverse_events') }}
 where concept = 'crs' and phase = 'cart'
 group by patient_key

@@ -11,7 +11,7 @@ with early as (
         coalesce(sum(days_covered) filter (where neutrophils <= {{ rule_constant('profound_neutropenia_up_to') }}), 0)
             as profound_days,
         bool_and(coalesce(neutrophils <= {{ rule_constant('severe_neutropenia_up_to') }}, false)) as never_above,
-        list(evidence order by study_day) as evidence
+        list(evidence) as evidence
     from {{ ref('int_neutrophil_days') }}
     where period = 'early'
     group by patient_key
@@ -21,7 +21,7 @@ late as (
     select
         patient_key,
         list_sort(list(neutrophils) filter (where neutrophils is not null))[2] as second_lowest,
-        list(evidence order by study_day) as evidence
+        list(evidence) as evidence
     from {{ ref('int_neutrophil_days') }}
     where period = 'late'
     group by patient_key
@@ -60,7 +60,7 @@ select
     early.profound_days,
     late_grades.grade as late_grade,
     late.second_lowest as late_second_lowest,
-    {{ merge_evidence(['early.evidence', 'late.evidence']) }} as evidence
+    list_sort(coalesce(early.evidence, []) || coalesce(late.evidence, [])) as evidence -- one count a day: none is in both
 from early
 full outer join late on early.patient_key = late.patient_key
 left join early_grades on early.patient_key = early_grades.patient_key

@@ -4,6 +4,7 @@
 with responses as (
     select
         response.*,
+        {{ merge_sorted_evidence('response.remission_evidence', 'response.mrd_evidence') }} as response_evidence,
         case
             when response.complete_remission is null then 'not_computable'
             when response.response_evaluable then 'no_remission'
@@ -32,7 +33,7 @@ select
         else without_remission
     end,
     mrd_negative_date,
-    {{ merge_evidence(['remission_evidence', 'mrd_evidence']) }}
+    response_evidence
 from responses
 union all
 select
@@ -46,7 +47,7 @@ select
         else without_remission
     end,
     case when not mrd_negative then complete_remission_date end,
-    {{ merge_evidence(['remission_evidence', 'mrd_evidence']) }}
+    response_evidence
 from responses
 union all
 select

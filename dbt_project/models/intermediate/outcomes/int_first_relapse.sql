@@ -31,7 +31,7 @@ select
     detail,
     date_precision,
     date_is_of_visit,
-    {{ merge_evidence(['list_value(deciding_row)', 'remission_evidence']) }} as evidence,
+    {{ merge_sorted_evidence('list_value(deciding_row)', 'remission_evidence') }} as evidence,
     deciding_row
 from candidates
 qualify row_number() over (

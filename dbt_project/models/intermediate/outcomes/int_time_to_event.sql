@@ -44,7 +44,7 @@ select
     happenings.date_precision,
     origins.date_precision as origin_precision,
     happenings.date_precision <> 'day' or origins.date_precision <> 'day' as date_imputed,
-    {{ merge_evidence(['origins.evidence', 'happenings.evidence']) }} as evidence
+    {{ merge_sorted_evidence('origins.evidence', 'happenings.evidence') }} as evidence
 from decisive
 inner join active_sources as sources
     on decisive.endpoint = sources.endpoint and decisive.ending.priority = sources.priority

@@ -41,6 +41,6 @@ select
         else remission.date_precision
     end as date_precision,
     first_negative.deciding_row,
-    {{ merge_evidence(['remission.evidence', 'list_value(first_negative.deciding_row)']) }} as evidence
+    {{ merge_sorted_evidence('remission.evidence', 'list_value(first_negative.deciding_row)') }} as evidence
 from {{ ref('int_first_complete_remission') }} as remission
 inner join first_negative on remission.patient_key = first_negative.patient_key

@@ -26,29 +26,37 @@ with verdicts as (
     from {{ ref('stg_emr__mrd_results') }}
 ),
 
-with_history as (
+-- The earliest positive day tells what a window over every result would, and needs no sort of the feed.
+first_positives as (
     select
-        *,
-        coalesce(bool_or(status = 'positive') over (
-            partition by patient_key, method, lower(coalesce(target, ''))
-            order by sampled_on
-            range between unbounded preceding and interval 1 day preceding
-        ), false) as was_positive
+        patient_key,
+        method,
+        lower(coalesce(target, '')) as target,
+        min(sampled_on) as first_positive_on
     from verdicts
-    where sampled_on is not null and status is not null
+    where status = 'positive'
+    group by patient_key, method, lower(coalesce(target, ''))
 )
 
 select
-    patient_key,
-    sampled_on,
-    sampled_on_precision as date_precision,
-    method,
-    target,
-    value_percent,
-    status,
-    status = 'negative' and (method = 'flow' or was_positive) as counts_as_negative,
-    source_feed,
-    source_extract,
-    source_file,
-    source_row
-from with_history
+    verdicts.patient_key,
+    verdicts.sampled_on,
+    verdicts.sampled_on_precision as date_precision,
+    verdicts.method,
+    verdicts.target,
+    verdicts.value_percent,
+    verdicts.status,
+    verdicts.status = 'negative'
+    and (verdicts.method = 'flow' or coalesce(first_positives.first_positive_on < verdicts.sampled_on, false))
+        as counts_as_negative,
+    verdicts.source_feed,
+    verdicts.source_extract,
+    verdicts.source_file,
+    verdicts.source_row
+from verdicts
+left join first_positives
+    on
+        verdicts.patient_key = first_positives.patient_key
+        and verdicts.method is not distinct from first_positives.method
+        and lower(coalesce(verdicts.target, '')) = first_positives.target
+where verdicts.sampled_on is not null and verdicts.status is not null

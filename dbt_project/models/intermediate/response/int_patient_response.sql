@@ -18,7 +18,7 @@ select
         else best.response
     end as best_response,
     best.assessed as response_evaluable,
-    {{ merge_evidence(['best.evidence', 'remission.evidence']) }} as remission_evidence,
+    {{ merge_sorted_evidence('best.evidence', 'remission.evidence') }} as remission_evidence,
     coalesce(mrd.evidence, []) as mrd_evidence
 from {{ ref('int_best_response_by_rule') }} as best
 left join {{ ref('int_first_complete_remission') }} as remission on best.patient_key = remission.patient_key

@@ -1,5 +1,8 @@
 -- CAR-T infusions: course 1 fraction 1 is the time zero of the study.
 -- One row per infusion of CAR-T cells.
+-- A table, not a view: made unique once instead of in each of the models that read it.
+{{ config(materialized='table') }}
+
 select
     patient_key,
     {{ typed('cart_infusions', 'infusion_id') }},
