@@ -183,7 +183,7 @@ def warehouse_models() -> dg.AssetsDefinition:
 
         start_warm_up()
         _ = refresh.drawing  # starts its imports
-        events = build_night(refresh, run, context.log.info, _why_whole(context))
+        events = build_night(refresh, run, context.log.info, dbt_target(refresh.home), _why_whole(context))
         yield from _with_metadata(events, refresh, judged_next=not context.is_subset)
 
     return warehouse_models
