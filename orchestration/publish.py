@@ -2,13 +2,14 @@
 
 import json
 from datetime import UTC, datetime
+from functools import partial
 
 import dagster as dg
 
 from analysis_assets.privacy import exporter_of
-from interchange import write_adam, write_cbioportal
 from orchestration.code_version import code_version
 from orchestration.dbt_docs import write_dbt_docs
+from orchestration.delta_files import NightBefore, export_after, night_before, write_interchange
 from orchestration.extracts.quarantine import export_quarantine
 from orchestration.manifest import ensure_manifest
 from orchestration.night_build import built_facts
@@ -44,8 +45,10 @@ def published_warehouse(upstream: list[dg.AssetKey]) -> dg.AssetsDefinition:
             databases = [refresh.home.unpublished_database, refresh.home.build_database]
             write_dbt_docs(manifest, databases, refresh.home.staged("dbt_docs"))
             exporter = exporter_of(refresh.study)
+            before = night_before(refresh.home)
             if exporter is None:  # patient by patient, interchange files would undo the suppression
-                _write_interchange(refresh)
+                _write_interchange(refresh, before)
+                exporter = partial(export_after, before) if before else None
             version = publish(
                 refresh.home,
                 context.run_id,
@@ -73,11 +76,10 @@ def published_warehouse(upstream: list[dg.AssetKey]) -> dg.AssetsDefinition:
     return published_warehouse
 
 
-def _write_interchange(refresh: RefreshContext) -> None:
+def _write_interchange(refresh: RefreshContext, before: NightBefore | None) -> None:
     """Stage the marts as ADaM-style Parquet and as cBioPortal files."""
     if not refresh.settings.interchange:
         return
     folder = refresh.home.staged("interchange")
     with connect_build(refresh.home.build_database, refresh.settings.memory_limit) as connection:
-        write_adam(connection, refresh.study, folder / "adam")
-        write_cbioportal(connection, refresh.study, folder / "cbioportal")
+        write_interchange(connection, refresh.study, folder, before)
