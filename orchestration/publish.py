@@ -1,6 +1,7 @@
 """The last step: documents staged, then one atomic swap of everything that readers see."""
 
 import json
+import shutil
 from datetime import UTC, datetime
 from functools import partial
 
@@ -81,5 +82,6 @@ def _write_interchange(refresh: RefreshContext, before: NightBefore | None) -> N
     if not refresh.settings.interchange:
         return
     folder = refresh.home.staged("interchange")
+    shutil.rmtree(folder, ignore_errors=True)  # files of an earlier try may have got their place in a version
     with connect_build(refresh.home.build_database, refresh.settings.memory_limit) as connection:
         write_interchange(connection, refresh.study, folder, before)
