@@ -6,8 +6,16 @@ Python. What does not belong here: clinical rules, thresholds, environment varia
 """
 
 from interchange.adam import ADAM_DATASETS, write_adam
-from interchange.cbioportal import write_cbioportal
+from interchange.cbioportal import require_distinct_ids, subject_of, write_cbioportal
 from interchange.marts import InterchangeError
 from interchange.naming import study_identifier
 
-__all__ = ["ADAM_DATASETS", "InterchangeError", "study_identifier", "write_adam", "write_cbioportal"]
+__all__ = [
+    "ADAM_DATASETS",
+    "InterchangeError",
+    "require_distinct_ids",
+    "study_identifier",
+    "subject_of",
+    "write_adam",
+    "write_cbioportal",
+]

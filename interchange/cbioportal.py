@@ -62,7 +62,7 @@ def write_cbioportal(connection: duckdb.DuckDBPyConnection, study: Study, folder
             keys that cBioPortal keeps.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _require_distinct_ids(connection)
+    require_distinct_ids(connection)
     written = [_write_meta_study(study, folder)]
     patients, outcomes = mart(connection, "patients"), mart(connection, "outcomes")
     written += _write_clinical(
@@ -98,7 +98,13 @@ def _status(endpoint: str, without: str, with_event: str) -> str:
     return f"case when {endpoint}.event then '1:{with_event}' when not {endpoint}.event then '0:{without}' end"
 
 
-def _require_distinct_ids(connection: duckdb.DuckDBPyConnection) -> None:
+def subject_of(key: str) -> str:
+    """Return the patient id that cBioPortal keeps of a patient's key."""
+    return key[:KEY_DIGITS]
+
+
+def require_distinct_ids(connection: duckdb.DuckDBPyConnection) -> None:
+    """Raise InterchangeError where two patients share the digits of their keys that cBioPortal keeps."""
     clash = connection.execute(
         f"select 1 from {mart(connection, 'patients')} where included "  # noqa: S608
         f"group by {_patient_id('patient_key')} having count(*) > 1 limit 1"

@@ -70,11 +70,16 @@ def write_dataset(connection: duckdb.DuckDBPyConnection, dataset: Dataset, folde
     columns = ", ".join(f"cast({v.sql} as {_SQL_TYPES[v.kind]}) as {v.name}" for v in dataset.variables)
     metadata = ", ".join(f"{literal(key)}: {literal(value)}" for key, value in _file_metadata(dataset).items())
     order = f"order by {', '.join(dataset.key)}" if dataset.key else ""
-    connection.execute(
-        f"copy (select * from (select {columns} {dataset.source}) {order}) "  # noqa: S608
-        f"to {literal(str(path))} "
-        f"(format parquet, compression zstd, row_group_size {ROW_GROUP_ROWS}, kv_metadata {{{metadata}}})"
-    )
+    # Every column may be empty, whatever a table's statistics say: they remember what has long been replaced.
+    connection.execute("set disabled_optimizers = 'statistics_propagation'")
+    try:
+        connection.execute(
+            f"copy (select * from (select {columns} {dataset.source}) {order}) "  # noqa: S608
+            f"to {literal(str(path))} "
+            f"(format parquet, compression zstd, row_group_size {ROW_GROUP_ROWS}, kv_metadata {{{metadata}}})"
+        )
+    finally:
+        connection.execute("reset disabled_optimizers")
     return path
 
 

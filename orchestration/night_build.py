@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 from dagster import Output
+from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
 from orchestration.code_version import code_version
 from orchestration.delta_night import (
@@ -30,67 +31,186 @@ from orchestration.delta_night import (
     why_whole,
     write_slice_lake,
 )
+from orchestration.extracts.lake import Plan
 from orchestration.manifest import ensure_manifest
+from orchestration.patient_tests import (
+    add_results,
+    by_patient_tests,
+    failed_by_tests_alone,
+    passed_last_night,
+    statuses_of_tests,
+)
 from orchestration.refresh_context import RefreshContext
-from warehouse import WarehouseHome, create_build, remove_database
+from warehouse import WarehouseHome, create_build, current_version, remove_database
 
 RunDbt = Callable[[list[str], Mapping[str, str], str], Iterator[Any]]
 """Runs dbt with arguments, environment and the name of a folder for its parse; yields its events for Dagster."""
 Say = Callable[[str], None]
 
 WHOLE_BUILD = ["build", "--exclude-resource-type", "unit_test"]
-_SLICE = [*WHOLE_BUILD, "--exclude-resource-type", "test"]
-# Tests are named by nobody here, so they are not left out with the tables that they test.
-_COHORT = [*WHOLE_BUILD, "--exclude-resource-type", "seed", "--indirect-selection", "empty"]
+# Tests are left out by their own names alone, not with the tables that they test.
+_TESTS_BY_NAME = ["--indirect-selection", "empty"]
+_SLICE_TARGET = "slice"
 
 
-def build_night(refresh: RefreshContext, run: RunDbt, say: Say, whole_because: str | None = None) -> Iterator[Any]:
+def build_night(
+    refresh: RefreshContext, run: RunDbt, say: Say, target: Path, whole_because: str | None = None
+) -> Iterator[Any]:
     """Build the night's tables and make every test; yield dbt's events, each table's and each test's once.
 
     Args:
         refresh: the night; its plan stands in the lake.
         run: runs dbt.
         say: tells the log which way was taken and why.
+        target: folder under which dbt's runs leave their results.
         whole_because: why the night must be built whole, whatever was delivered.
     """
-    home, settings = refresh.home, refresh.settings
-    manifest = json.loads(ensure_manifest().read_text(encoding="utf-8"))
+    home = refresh.home
     plan = refresh.lake.plan(refresh.pseudonymiser.key_id)
     tonight = facts_of_plan(
         plan, code_version(), refresh.study_sha256, refresh.pseudonymiser.key_id, refresh.study.study.data_cutoff
     )
     last = last_night(home)
-    reason = whole_because or why_whole(last, tonight, accepted_rows(refresh.ledger), settings.delta_from_rows)
-    if last is not None and reason is None and is_gone(home, last):
-        reason = "a lake file that last night read is gone"
-    if last is not None and reason is None:
-        remove_database(home.unpublished_database)
-        slice_ = Slice(home.build / "slice")
-        changed, known = find_changed_patients(home, slice_, last, tonight, settings.memory_limit)
-        if changed > known * LARGEST_SHARE:
-            reason = f"{changed} of {known} patients have new rows"
-        else:
-            models = models_of(manifest)
-            write_slice_lake(home, slice_, plan, last.delivered, settings.memory_limit)
-            built = list(_of_slice(run(_slice_arguments(models), slice_.environment(), "slice"), models))
-            reason = delivers_otherwise(slice_, last.delivered)
+    reason = whole_because or why_whole(last, tonight, accepted_rows(refresh.ledger), refresh.settings.delta_from_rows)
     if last is None or reason is not None:
-        say(f"The warehouse is built whole: {reason}.")
-        if not refresh.dbt.begun:
-            prepare_whole_build(home)
-        yield from run(WHOLE_BUILD, {}, "")
-        _note(home, tonight)
+        yield from _build_whole(refresh, run, say, tonight, reason)
         return
-    say(f"A delta night: {changed} of {known} patients are built anew, everything is tested.")
-    put_in_place(home, slice_, models, seeds_of(manifest), settings.memory_limit)
-    for event in run(_cohort_arguments(models), {}, ""):
+    project = Project.of(json.loads(ensure_manifest().read_text(encoding="utf-8")))
+    try:
+        changed = _build_changed(refresh, run, target, project, plan, last, tonight)
+    except MustBeWholeError as why:
+        yield from _build_whole(refresh, run, say, tonight, str(why))
+        return
+    say(f"A delta night: {changed.patients} of {changed.known} patients are built anew.")
+    yield from _build_rest(refresh, run, say, target, project, changed)
+    base = current_version(home)
+    _note(home, replace(tonight, deltas=last.deltas + 1), base.name if base else None)
+
+
+def _build_whole(
+    refresh: RefreshContext, run: RunDbt, say: Say, tonight: NightFacts, reason: str | None
+) -> Iterator[Any]:
+    """Build every table from the whole lake; on a short history dbt has begun already."""
+    say(f"The warehouse is built whole: {reason}.")
+    if not refresh.dbt.begun:
+        prepare_whole_build(refresh.home)
+    yield from run(WHOLE_BUILD, {}, "")
+    _note(refresh.home, tonight)
+
+
+class MustBeWholeError(Exception):
+    """Why a night that began as a delta night is built whole."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """What a delta night needs to know of the dbt project.
+
+    Attributes:
+        manifest: dbt's own.
+        models: tables by what their rows depend on.
+        tests: tests that judge patient by patient: name by unique id.
+    """
+
+    manifest: Mapping[str, Any]
+    models: Models
+    tests: Mapping[str, str]
+
+    @classmethod
+    def of(cls, manifest: Mapping[str, Any]) -> Project:
+        """Tell the project's tables and tests apart."""
+        models = models_of(manifest)
+        return cls(manifest, models, by_patient_tests(manifest, models.by_patient))
+
+
+@dataclass(frozen=True)
+class Changed:
+    """The changed patients' tables, built and tested.
+
+    Attributes:
+        slice_: where they lie.
+        patients: number of the changed patients.
+        known: number of last night's patients.
+        made: events of the tables that are not made once more on the whole.
+        settled: what is known of the whole by these patients: tests by unique id, with their events.
+    """
+
+    slice_: Slice
+    patients: int
+    known: int
+    made: list[Any]
+    settled: Mapping[str, list[Any]]
+
+
+def _build_changed(
+    refresh: RefreshContext,
+    run: RunDbt,
+    target: Path,
+    project: Project,
+    plan: Plan,
+    last: NightFacts,
+    tonight: NightFacts,
+) -> Changed:
+    """Build the changed patients' tables from a lake of their own and make the tests that judge patient by patient.
+
+    Raises:
+        MustBeWholeError: more than these patients' rows changed, too many did, or a test stops the night.
+    """
+    home, memory_limit = refresh.home, refresh.settings.memory_limit
+    if is_gone(home, last):
+        raise MustBeWholeError("a lake file that last night read is gone")
+    remove_database(home.unpublished_database)
+    slice_ = Slice(home.build / "slice")
+    changed, known = find_changed_patients(home, slice_, last, tonight, memory_limit)
+    if changed > known * LARGEST_SHARE:
+        raise MustBeWholeError(f"{changed} of {known} patients have new rows")
+    write_slice_lake(home, slice_, plan, last.delivered, memory_limit)
+    before = passed_last_night(home)
+    asked = {unique_id: name for unique_id, name in project.tests.items() if name in before}
+    try:
+        events = list(run(_slice_arguments(project, asked), slice_.environment(), _SLICE_TARGET))
+    except DagsterDbtCliRuntimeError:
+        if not failed_by_tests_alone(target / _SLICE_TARGET):
+            raise
+        raise MustBeWholeError("a test that stops the night found something") from None
+    if reason := delivers_otherwise(slice_, last.delivered):
+        raise MustBeWholeError(reason)
+    statuses = statuses_of_tests(target / _SLICE_TARGET)
+    settled: dict[str, list[Any]] = {unique_id: [] for unique_id in asked if statuses.get(unique_id) == "pass"}
+    for event in events:
+        unique_id = _test_of(event)
+        if unique_id in settled:
+            settled[unique_id].append(event)
+    return Changed(slice_, changed, known, list(_of_slice(events, project.models)), settled)
+
+
+def _build_rest(
+    refresh: RefreshContext, run: RunDbt, say: Say, target: Path, project: Project, changed: Changed
+) -> Iterator[Any]:
+    """Put the changed patients' rows into last night's tables; make the tables and tests about the whole cohort."""
+    memory_limit = refresh.settings.memory_limit
+    put_in_place(refresh.home, changed.slice_, project.models, seeds_of(project.manifest), memory_limit)
+    built = list(changed.made)
+    settled = {project.tests[unique_id] for unique_id in changed.settled}
+    for event in run(_cohort_arguments(project.models, settled), {}, ""):
         if isinstance(event, Output):
             built.append(event)
         else:
             yield event
-    places = _place_by_output(manifest)
+    add_results(target, target / _SLICE_TARGET, changed.settled)
+    say(f"{len(settled)} tests that judge patient by patient were made on the changed patients alone.")
+    for events in changed.settled.values():
+        yield from events
+    places = _place_by_output(project.manifest)
     yield from sorted(built, key=lambda output: places[output.output_name])
-    _note(home, replace(tonight, deltas=last.deltas + 1))
+
+
+def _test_of(event: Any) -> str | None:
+    """The unique id of the test that an event tells of; None where it tells of a table."""
+    if isinstance(event, Output):
+        return None
+    noted = (event.metadata or {}).get("unique_id")
+    return str(getattr(noted, "value", noted))
 
 
 def prepare_whole_build(home: WarehouseHome) -> None:
@@ -108,17 +228,22 @@ def _place_by_output(manifest: Mapping[str, Any]) -> dict[str, int]:
     return {f"{node['schema']}__{node['name']}": place for place, node in enumerate(order)}
 
 
-def _slice_arguments(models: Models) -> list[str]:
-    """Everything but the tables about the whole cohort that no table by patient reads."""
-    names = sorted(name for schema, name in models.by_cohort if schema != "intermediate")
-    return [*_SLICE, "--exclude", " ".join(names)]
+def _slice_arguments(project: Project, tests: Mapping[str, str]) -> list[str]:
+    """Everything but the tables about the whole cohort that no table by patient reads, and but the other tests."""
+    tables = {name for schema, name in project.models.by_cohort if schema != "intermediate"}
+    nodes = project.manifest["nodes"].items()
+    others = {node["name"] for unique_id, node in nodes if node["resource_type"] == "test" and unique_id not in tests}
+    return [*WHOLE_BUILD, *_TESTS_BY_NAME, "--exclude", " ".join(sorted(tables | others))]
 
 
-def _cohort_arguments(models: Models) -> list[str]:
-    return [*_COHORT, "--exclude", " ".join(sorted(name for _, name in models.by_patient | models.work))]
+def _cohort_arguments(models: Models, settled: Iterable[str]) -> list[str]:
+    """The tables about the whole cohort, and every test that the changed patients have not settled."""
+    tables = {name for _, name in models.by_patient | models.work}
+    names = sorted(tables.union(settled))
+    return [*WHOLE_BUILD, "--exclude-resource-type", "seed", *_TESTS_BY_NAME, "--exclude", " ".join(names)]
 
 
-def _of_slice(events: Iterator[Any], models: Models) -> Iterator[Any]:
+def _of_slice(events: Iterable[Any], models: Models) -> Iterator[Any]:
     """What the run on the whole warehouse does not make once more: tables by patient, work tables, code lists."""
     again = {f"{schema}__{name}" for schema, name in models.by_cohort}
     for event in events:
@@ -127,10 +252,10 @@ def _of_slice(events: Iterator[Any], models: Models) -> Iterator[Any]:
             yield event
 
 
-def _note(home: WarehouseHome, tonight: NightFacts) -> None:
-    """Leave for publishing what the next night compares itself with."""
+def _note(home: WarehouseHome, tonight: NightFacts, base: str | None = None) -> None:
+    """Leave for publishing what the next night compares itself with, and what version a delta night went on from."""
     facts = replace(tonight, delivered=delivered_feeds(home.unpublished_database)).as_json()
-    (home.build / BUILT).write_text(json.dumps(facts), encoding="utf-8")
+    (home.build / BUILT).write_text(json.dumps({**facts, "base": base}), encoding="utf-8")
 
 
 BUILT = "built.json"

@@ -1,14 +1,16 @@
 """The last step: documents staged, then one atomic swap of everything that readers see."""
 
 import json
+import shutil
 from datetime import UTC, datetime
+from functools import partial
 
 import dagster as dg
 
 from analysis_assets.privacy import exporter_of
-from interchange import write_adam, write_cbioportal
 from orchestration.code_version import code_version
 from orchestration.dbt_docs import write_dbt_docs
+from orchestration.delta_files import NightBefore, export_after, night_before, write_interchange
 from orchestration.extracts.quarantine import export_quarantine
 from orchestration.manifest import ensure_manifest
 from orchestration.night_build import built_facts
@@ -17,7 +19,7 @@ from orchestration.operations import audit_facts, record_builds
 from orchestration.ownership import DATA_ENGINEERING
 from orchestration.refresh_context import RefreshContext
 from orchestration.user_errors import as_failure
-from warehouse import connect_build, publish
+from warehouse import Exporter, connect_build, publish
 
 PUBLISHED = dg.AssetKey(["published", "warehouse"])
 
@@ -64,7 +66,7 @@ def interchange_files(upstream: list[dg.AssetKey]) -> dg.AssetsDefinition:
         # Patient by patient, these files would undo the suppression of small counts.
         if refresh.settings.interchange and exporter_of(refresh.study) is None:
             with as_failure():
-                _write_interchange(refresh)
+                _write_interchange(refresh, night_before(refresh.home))
         return dg.MaterializeResult()
 
     return interchange
@@ -99,7 +101,7 @@ def published_warehouse(upstream: list[dg.AssetKey]) -> dg.AssetsDefinition:
                 | built_facts(refresh.home),
                 keep=refresh.settings.keep_versions,
                 memory_limit=refresh.settings.memory_limit,
-                exporter=exporter_of(refresh.study),
+                exporter=exporter_of(refresh.study) or _spliced_exports(refresh),
             )
             record_builds(refresh.home)
             remember_deliveries(refresh.settings, refresh.read_extracts)
@@ -116,9 +118,15 @@ def published_warehouse(upstream: list[dg.AssetKey]) -> dg.AssetsDefinition:
     return published_warehouse
 
 
-def _write_interchange(refresh: RefreshContext) -> None:
+def _spliced_exports(refresh: RefreshContext) -> Exporter | None:
+    """Return what writes a delta night's exports from last night's; None for a night that was built whole."""
+    before = night_before(refresh.home)
+    return partial(export_after, before) if before else None
+
+
+def _write_interchange(refresh: RefreshContext, before: NightBefore | None) -> None:
     """Stage the marts as ADaM-style Parquet and as cBioPortal files."""
     folder = refresh.home.staged("interchange")
+    shutil.rmtree(folder, ignore_errors=True)  # files of an earlier try may have got their place in a version
     with connect_build(refresh.home.build_database, refresh.settings.memory_limit) as connection:
-        write_adam(connection, refresh.study, folder / "adam")
-        write_cbioportal(connection, refresh.study, folder / "cbioportal")
+        write_interchange(connection, refresh.study, folder, before)

@@ -198,7 +198,7 @@ def warehouse_models() -> dg.AssetsDefinition:
             return run_dbt(context, refresh, [*arguments, *variables], environment, target)
 
         start_warm_up()
-        events = build_night(refresh, run, context.log.info, _why_whole(context))
+        events = build_night(refresh, run, context.log.info, dbt_target(refresh.home), _why_whole(context))
         yield from _with_metadata(events, refresh, judged_next=not context.is_subset)
 
     return warehouse_models

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -30,9 +31,13 @@ GRAIN_SCHEMA: Final = "marts"
 ROW_GROUP_ROWS: Final = 122_880  # fixed, so that the bytes don't depend on DuckDB's default
 # Writes the exports of a database into an existing folder; returns the path by export name.
 Exporter = Callable[[duckdb.DuckDBPyConnection, Path], dict[str, Path]]
+# Writes one table (schema, name) of a database to a path.
+TableExporter = Callable[[duckdb.DuckDBPyConnection, str, str, Path], None]
 
 
-def export_tables(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, Path]:
+def export_tables(
+    connection: duckdb.DuckDBPyConnection, folder: Path, export: TableExporter | None = None
+) -> dict[str, Path]:
     """Write `<table>.parquet` for every table of the exported schemas.
 
     Rows stand in the order of all columns, so that the bytes depend on the rows alone and not on threads or on the
@@ -41,6 +46,7 @@ def export_tables(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[s
     Args:
         connection: a connection whose own database holds the tables.
         folder: an existing folder.
+        export: writes one table; by default `export_table`.
 
     Returns:
         Path by export name.
@@ -50,7 +56,7 @@ def export_tables(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[s
         for _, table in list_tables(connection, (schema,)):
             name = f"{schema}__{table}" if table in written else table
             written[name] = folder / f"{name}.parquet"
-            export_table(connection, schema, table, written[name])
+            (export or export_table)(connection, schema, table, written[name])
     return written
 
 
@@ -117,10 +123,25 @@ def _columns(connection: duckdb.DuckDBPyConnection, source: str) -> tuple[str, .
 
 def _write(connection: duckdb.DuckDBPyConnection, source: str, order: str | None, path: Path) -> None:
     ordered = f"order by {order}" if order else ""
-    connection.execute(
-        f"copy (select * from {source} {ordered}) to '{_text(path)}' "  # noqa: S608
-        f"(format parquet, compression zstd, row_group_size {ROW_GROUP_ROWS})"
-    )
+    with every_column_optional(connection):
+        connection.execute(
+            f"copy (select * from {source} {ordered}) to '{_text(path)}' "  # noqa: S608
+            f"(format parquet, compression zstd, row_group_size {ROW_GROUP_ROWS})"
+        )
+
+
+@contextmanager
+def every_column_optional(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Let DuckDB write Parquet columns as ones that may be empty, whatever is known of them.
+
+    Else a column is written as never empty where the table's statistics say so. They remember an empty cell that has
+    long been replaced, so that the bytes would tell how a table was made.
+    """
+    connection.execute("set disabled_optimizers = 'statistics_propagation'")
+    try:
+        yield
+    finally:
+        connection.execute("reset disabled_optimizers")
 
 
 def _has_equal_neighbours(connection: duckdb.DuckDBPyConnection, path: Path, columns: tuple[str, ...]) -> bool:

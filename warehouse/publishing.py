@@ -17,6 +17,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,10 @@ from warehouse.versions import (
 )
 
 LAKE_SCHEMA = "staging"
+WRITTEN_ANEW = ("interchange",)
+"""Staged folders that get second names instead of copies: whoever stages them begins with an empty folder."""
+HASHED_TOGETHER = 2
+"""Files at a time: hashing lets other threads of Python work."""
 _READS_FILES = re.compile(
     r"\b(?:read_\w+|parquet_scan|glob)\s*\(|'[^']*\.(?:parquet|csv|json|jsonl|gz)'", re.IGNORECASE
 )
@@ -84,8 +89,17 @@ def publish(
     partial = home.versions / f"{name}{PARTIAL_SUFFIX}"
     try:
         partial.mkdir(mode=DIRECTORY_MODE)
-        rows = _fill(partial, home, memory_limit, exporter)
-        hashes = {str(path.relative_to(partial)): sha256_of(path) for path in files_below(partial)}
+        with ThreadPoolExecutor(HASHED_TOGETHER) as beside:
+            rows = _place_database(partial / DATABASE_NAME, home, memory_limit)
+            database_hash = beside.submit(_flush_and_hash, partial / DATABASE_NAME)  # while the exports are written
+            _write_exports(partial, memory_limit, exporter)
+            _place_documents(partial, home)
+            others = [path for path in files_below(partial) if path != partial / DATABASE_NAME]
+            hashes = {
+                str(path.relative_to(partial)): digest
+                for path, digest in zip(others, beside.map(sha256_of, others), strict=True)
+            }
+            hashes[DATABASE_NAME] = database_hash.result()
         manifest = {
             "version": name,
             "run_id": run_id,
@@ -120,38 +134,55 @@ def _version_name(sequence: int, run_id: str, now: datetime) -> str:
     return f"{sequence:06d}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{short}"
 
 
-def _fill(partial: Path, home: WarehouseHome, memory_limit: str | None, exporter: Exporter | None) -> dict[str, int]:
-    """Fill a version's folder; return the number of rows by `schema.table`."""
+def _place_database(target: Path, home: WarehouseHome, memory_limit: str | None) -> dict[str, int]:
+    """Make the build database the version's; return the number of rows by `schema.table`."""
     with connect_build(home.build_database, memory_limit) as build:
         dropped = drop_views_of_files(build)
         build.execute("checkpoint")
         expected = _row_counts(build)
         if dropped:
-            copy_database(build, partial / DATABASE_NAME)
+            copy_database(build, target)
     if not dropped:
-        second_name(home.build_database, partial / DATABASE_NAME)
-    with connect_read_only(partial / DATABASE_NAME) as copy:
-        if memory_limit is not None:
-            copy.execute("set memory_limit = ?", [memory_limit])
+        second_name(home.build_database, target)
+    with connect_read_only(target) as copy:
         found = _row_counts(copy)
         if found != expected:
             differing = sorted({*expected.items()} ^ {*found.items()})
             raise WarehouseError(
                 f"The published copy differs from the build in {differing[0][0]}; nothing was published."
             )
-        exports = partial / "exports"
-        exports.mkdir(mode=DIRECTORY_MODE)
-        (exporter or export_tables)(copy, exports)
-    for folder in PUBLISHED_FOLDERS:
-        if folder != "exports" and home.staged(folder).is_dir():
-            shutil.copytree(home.staged(folder), partial / folder)
     return expected
 
 
-def second_name(database: Path, target: Path) -> None:
-    """Give a closed DuckDB file a second name: no byte is copied, at a million patients gigabytes.
+def _write_exports(partial: Path, memory_limit: str | None, exporter: Exporter | None) -> None:
+    """Write the exports from the version's own database."""
+    exports = partial / "exports"
+    exports.mkdir(mode=DIRECTORY_MODE)
+    with connect_read_only(partial / DATABASE_NAME) as copy:
+        if memory_limit is not None:
+            copy.execute("set memory_limit = ?", [memory_limit])
+        (exporter or export_tables)(copy, exports)
 
-    The build's own name is removed once readers have been moved. A file system without hard links gets a copy.
+
+def _place_documents(partial: Path, home: WarehouseHome) -> None:
+    """Give the staged documents their place in the version."""
+    for folder in PUBLISHED_FOLDERS:
+        if folder != "exports" and home.staged(folder).is_dir():
+            copy = second_name if folder in WRITTEN_ANEW else shutil.copy2
+            shutil.copytree(home.staged(folder), partial / folder, copy_function=copy)
+
+
+def _flush_and_hash(path: Path) -> str:
+    """Hash a large file and force it to disk, which is begun early because it takes long."""
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
+    return sha256_of(path)
+
+
+def second_name(database: str | Path, target: str | Path) -> None:
+    """Give a closed file a second name: no byte is copied, at a million patients gigabytes.
+
+    The build's own name goes with the build. A file system without hard links gets a copy.
     """
     try:
         os.link(database, target)

@@ -1,4 +1,5 @@
 {{ config(severity='warn', meta={
+    'rows_depend_on': 'patient',
     'kahn': 'plausibility',
     'action': 'Check the first day of the CRS in the chart: a CRS that begins later than 30 days after the infusion is rare.',
     'dagster': {'ref': {'name': 'int_recorded_adverse_events'}},

@@ -1,4 +1,5 @@
 {{ config(severity='error', meta={
+    'rows_depend_on': 'patient',
     'kahn': 'conformance',
     'action': 'A patient is left out without a reason, or kept with one: mend int_cohort.',
     'dagster': {'ref': {'name': 'patients'}},

@@ -1,4 +1,5 @@
 {{ config(severity='warn', meta={
+    'rows_depend_on': 'patient',
     'kahn': 'conformance',
     'action': 'Values in this unit are not used: add the unit to the seed lab_units, or map it in the source profile.',
     'dagster': {'ref': {'name': 'stg_emr__lab_results'}},

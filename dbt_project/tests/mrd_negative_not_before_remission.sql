@@ -1,4 +1,5 @@
 {{ config(severity='warn', meta={
+    'rows_depend_on': 'patient',
     'kahn': 'plausibility',
     'action': 'Check the MRD result or the marrow before it: MRD was negative while the remission was not yet reached. It counts from the remission on.',
     'dagster': {'ref': {'name': 'int_first_mrd_negative'}},

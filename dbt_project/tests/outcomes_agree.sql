@@ -1,4 +1,5 @@
 {{ config(severity='error', meta={
+    'rows_depend_on': 'patient',
     'kahn': 'plausibility',
     'action': 'Two endpoints of a patient contradict each other: look at their evidence, then mend the outcome models.',
     'dagster': {'ref': {'name': 'outcomes'}},

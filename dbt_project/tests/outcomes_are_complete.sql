@@ -1,4 +1,5 @@
 {{ config(severity='error', meta={
+    'rows_depend_on': 'patient',
     'kahn': 'completeness',
     'action': 'An included patient lacks an endpoint, or has one that needs a remission without it: mend the outcome models.',
     'dagster': {'ref': {'name': 'outcomes'}},

@@ -1,4 +1,5 @@
 {{ config(severity='warn', meta={
+    'rows_depend_on': 'patient',
     'kahn': 'plausibility',
     'action': 'The hospital calls the disease refractory or relapsed and its rows do not show it: ask the source for the missing lines of therapy, marrows or MRD results.',
     'dagster': {'ref': {'name': 'patients'}},

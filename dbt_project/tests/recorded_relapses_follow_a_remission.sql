@@ -1,4 +1,5 @@
 {{ config(severity='warn', meta={
+    'rows_depend_on': 'patient',
     'kahn': 'plausibility',
     'action': 'Check the day of relapse at the visit, and whether the remission before it was entered; the relapse is not counted.',
     'dagster': {'ref': {'name': 'int_leukemia_findings'}},

@@ -1,4 +1,5 @@
 {{ config(severity='warn', meta={
+    'rows_depend_on': 'patient',
     'kahn': 'plausibility',
     'action': 'Record the transplant in procedures, or the phase of the event as cart.',
     'dagster': {'ref': {'name': 'adverse_events'}},

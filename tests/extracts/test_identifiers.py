@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -19,7 +20,7 @@ from orchestration.extracts import (
     rotate_key,
 )
 from orchestration.extracts.feeds import Kind
-from orchestration.extracts.fingerprints import long_key, phrase_key, read_fingerprints, short_key
+from orchestration.extracts.fingerprints import long_key, phrase_key, read_fingerprints, short_key, sorted_once
 from orchestration.extracts.identifiers import MASK, KnownIdentifiers
 from orchestration.extracts.profiles import TableProfile
 
@@ -373,6 +374,13 @@ def test_what_is_remembered_does_not_grow_with_the_nights(night: Night) -> None:
         )
     )
     assert len(list((night.lake.root / "vault" / "known").glob("*.parquet"))) <= 24
+
+
+@pytest.mark.parametrize("files", [[[1, 2, 5]], [[1, 5], [2, 5]], [[5], [1, 2, 5], []], [[]]])
+def test_hashes_of_all_files_lie_in_order_each_once(files: list[list[int]]) -> None:
+    """A search by halves finds nothing in what is out of order."""
+    found = sorted_once([np.array(hashes, np.uint64) for hashes in files])
+    assert found.tolist() == sorted({one for hashes in files for one in hashes})
 
 
 def test_a_slipped_word_in_a_delta_is_not_taken_for_an_id(night: Night) -> None:

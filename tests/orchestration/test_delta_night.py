@@ -6,10 +6,11 @@ import csv
 import dataclasses
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
@@ -249,7 +250,11 @@ def deleted(row: Row) -> Row:
 
 @pytest.fixture(scope="module")
 def hospital(tmp_path_factory: pytest.TempPathFactory) -> Hospital:
-    """Patients 1 to 8 change in the delta; 20 and 21 have dates that count only when the open cut-off moves."""
+    """Patients 1 to 8 change in the delta; 20 and 21 have dates that count only when the open cut-off moves.
+
+    Patient 30 has two days of death before and after. Patient 1's units are unknown until the delta mends them, and
+    with the delta patient 7 has a CRS that begins late. One more, and they were too many for a delta night.
+    """
     hospital = Hospital(tmp_path_factory.mktemp("delta") / "extracts")
 
     def visits(rows: list[Row]) -> None:
@@ -257,7 +262,18 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Hospital:
         rows.append(late | {"visited_on": "2018-08-10", "vital_status": "dead", "death_on": "2018-08-09"})
         rows.append(dict(hospital.of("follow_ups", 21)[-1]) | {"visited_on": "2018-08", "vital_status": "alive"})
 
+        death = dict(hospital.of("follow_ups", 30)[-1]) | {"vital_status": "dead"}
+        rows += [death | {"visited_on": day, "death_on": day} for day in ("2018-07-01", "2018-07-02")]
+
+    def units(rows: list[Row]) -> None:
+        rows[:] = [row | {"unit": "furlong"} if row["patient_id"] == "SYN-0000001" else row for row in rows]
+
+    known_units = hospital.of("lab_results", 1)
     hospital.change_snapshot("follow_ups", visits)
+    hospital.change_snapshot("lab_results", units)
+    infused = hospital.of("cart_infusions", 7)[0]["infused_at"][:10]
+    late = (date.fromisoformat(infused) + timedelta(days=60)).isoformat()
+    syndrome = next(row for row in hospital.base["adverse_events"] if row["term"] == "CRS")
     newcomer = [row | {"patient_id": "SYN-9000001"} for row in hospital.of("patients", 9)]
     hospital.deliver(
         SECOND,
@@ -270,7 +286,10 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Hospital:
                 ),
                 *(row | {"infused_at": "2018-05-01T09:00"} for row in hospital.of("cart_infusions", 4)[:1]),
             ],
-            "lab_results": [row | {"value": "0.05"} for row in hospital.of("lab_results", 1)],
+            "lab_results": [row | {"value": "0.05"} for row in known_units],
+            "adverse_events": [
+                syndrome | {"patient_id": "SYN-0000007", "event_id": "late", "parent_event_id": "", "started_on": late}
+            ],
             "marrow_assessments": [deleted(row) for row in hospital.of("marrow_assessments", 2)],
             "follow_ups": [
                 *(row | {"patient_id": "SYN-9000001"} for row in hospital.of("follow_ups", 9)),
@@ -350,9 +369,69 @@ def _rows_of(side: str, schema: str, table: str) -> str:
 
 
 @pytest.mark.slow
-def test_its_exports_are_byte_equal(delta_night: Night, whole_night: Night) -> None:
+@pytest.mark.parametrize("folder", ["exports", "interchange/adam", "interchange/cbioportal"])
+def test_its_files_are_byte_equal(delta_night: Night, whole_night: Night, folder: str) -> None:
     ours, theirs = (
-        {path.name: path.read_bytes() for path in (night.home / "exports").resolve().iterdir()}
+        {path.name: path.read_bytes() for path in (night.home / folder).resolve().iterdir()}
         for night in (delta_night, whole_night)
     )
-    assert ours == theirs
+    assert ours.keys() == theirs.keys()
+    assert [name for name in ours if ours[name] != theirs[name]] == []
+
+
+def checked(database: Path, name: str) -> tuple[str, int]:
+    """Status and number of failing rows of a check."""
+    with duckdb.connect(str(database.resolve()), read_only=True) as connection:
+        found = connection.execute(
+            'select status, failing_rows from quality.check_results where "check" = ?', [name]
+        ).fetchall()
+    ((status, failing),) = found
+    return str(status), int(failing)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "before", "now"),
+    [
+        ("days_of_death_agree", "failed", "failed"),  # of a patient who did not change
+        ("crs_begins_within_30_days", "passed", "failed"),  # of one who changed
+        ("lab_units_are_known", "failed", "passed"),  # mended
+        ("outcomes_agree", "passed", "passed"),
+    ],
+)
+def test_a_test_that_finds_something_is_made_on_the_whole_warehouse(
+    delta_night: Night, whole_night: Night, name: str, before: str, now: str
+) -> None:
+    first = min((delta_night.home / "versions").iterdir())
+    assert checked(first / "warehouse.duckdb", name)[0] == before
+    assert checked(delta_night.database, name)[0] == now
+    assert checked(delta_night.database, name) == checked(whole_night.database, name)
+
+
+@pytest.mark.slow
+def test_dagster_is_told_the_same_of_every_check(delta_night: Night, whole_night: Night) -> None:
+    ours, theirs = evaluated(delta_night), evaluated(whole_night)
+    assert len(theirs) > 300
+    differing = {check for check in ours.keys() | theirs.keys() if ours.get(check) != theirs.get(check)}
+    assert differing == set()
+
+
+def evaluated(night: Night) -> dict[tuple[str, str], list[tuple[bool, str]]]:
+    """Verdicts and severity by table and check, as the last run told Dagster; each check is told once."""
+    with sqlite3.connect(night.home / "dagster" / "history" / "runs" / "index.db") as connection:
+        rows = connection.execute(
+            "select event from event_logs where dagster_event_type = 'ASSET_CHECK_EVALUATION' "
+            "and run_id = (select run_id from event_logs order by id desc limit 1)"
+        ).fetchall()
+    told: dict[tuple[str, str], list[tuple[bool, str]]] = {}
+    for (text,) in rows:
+        data = json.loads(text)["dagster_event"]["event_specific_data"]
+        verdict = (bool(data["success"]), str(data["severity"]))
+        told.setdefault(("/".join(data["asset_key"]["path"]), data["check_name"]), []).append(verdict)
+    return told
+
+
+@pytest.mark.slow
+def test_most_tests_look_at_the_changed_patients_alone(delta_night: Night) -> None:
+    made = json.loads((delta_night.home / "dbt_target" / "slice" / "run_results.json").read_text())["results"]
+    assert sum(result["unique_id"].startswith("test.") for result in made) > 100

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from warehouse.exports import GRAINS, ROW_GROUP_ROWS, export_table
+from warehouse.exports import GRAINS, ROW_GROUP_ROWS, every_column_optional, export_table
 
 MARTS = Path(__file__).parents[2] / "dbt_project" / "models" / "marts"
 # More than two row groups of DuckDB, so that several threads have something to do.
@@ -41,9 +41,10 @@ def exported(connection: duckdb.DuckDBPyConnection, path: Path, table: str = "ou
 
 
 def sorted_by_all(connection: duckdb.DuckDBPyConnection, path: Path, table: str = "outcomes") -> bytes:
-    connection.execute(
-        f"copy (select * from marts.{table} order by all nulls last) to '{path}' (format parquet, compression zstd)"
-    )
+    with every_column_optional(connection):
+        connection.execute(
+            f"copy (select * from marts.{table} order by all nulls last) to '{path}' (format parquet, compression zstd)"
+        )
     return path.read_bytes()
 
 
@@ -55,6 +56,16 @@ def test_bytes_do_not_depend_on_order_or_threads(connection: duckdb.DuckDBPyConn
     connection.execute("set threads = 2")
     assert exported(connection, tmp_path / "b.parquet") == first
     assert first == sorted_by_all(connection, tmp_path / "all.parquet")
+
+
+def test_bytes_do_not_remember_a_cell_that_was_empty_once(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    make_outcomes(connection, "i", 100)
+    first = exported(connection, tmp_path / "a.parquet")
+    connection.execute("update marts.outcomes set time_days = null where patient_key = md5('3') and endpoint = 'E1'")
+    connection.execute("update marts.outcomes set time_days = 31 where patient_key = md5('3') and endpoint = 'E1'")
+    assert exported(connection, tmp_path / "b.parquet") == first
 
 
 @pytest.mark.parametrize("place", [0, MANY - 2])
@@ -82,9 +93,10 @@ def test_columns_in_another_place_are_no_key(connection: duckdb.DuckDBPyConnecti
 
 
 def copied_as_it_lies(connection: duckdb.DuckDBPyConnection, path: Path) -> bytes:
-    connection.execute(
-        f"copy marts.outcomes to '{path}' (format parquet, compression zstd, row_group_size {ROW_GROUP_ROWS})"
-    )
+    with every_column_optional(connection):
+        connection.execute(
+            f"copy marts.outcomes to '{path}' (format parquet, compression zstd, row_group_size {ROW_GROUP_ROWS})"
+        )
     return path.read_bytes()
 
 
