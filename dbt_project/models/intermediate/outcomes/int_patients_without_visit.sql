@@ -1,6 +1,5 @@
 -- Patients who have no follow-up visit from the infusion on. One row per such patient.
--- A work table, not published: planned as a part of int_last_clinical_rows, every feed was hashed to look for these few.
-{{ config(database='unpublished') }}
+-- A table of its own: planned as a part of int_last_clinical_rows, every feed was hashed to look for these few.
 
 select patient_key
 from {{ ref('int_time_zero') }}
