@@ -30,6 +30,7 @@ from orchestration.extracts.feeds import Feed, Kind
 from orchestration.extracts.lake import LedgerRow, Plan
 from warehouse import WarehouseHome, connect_build, connect_read_only, current_version
 from warehouse.replacement import Table, begin_with, replace_patients
+from warehouse.tables import quote
 
 LARGEST_SHARE = 0.05
 """Of all patients; above it a whole build costs no more."""
@@ -136,19 +137,23 @@ class Models:
         by_patient: published tables whose rows depend on one patient's rows alone: schema and name.
         work: unpublished tables, which only other models of the same run read.
         by_cohort: tables that depend on more than one patient.
+        empty_by_patient: of those, tables that are empty where no patient has a row for them: empty last night and
+            empty for the changed patients, they are empty tonight.
     """
 
     by_patient: frozenset[Table]
     work: frozenset[Table]
     by_cohort: frozenset[Table]
+    empty_by_patient: frozenset[Table] = frozenset()
 
 
 def models_of(manifest: Mapping[str, Any]) -> Models:
     """Tell the tables of the dbt project apart.
 
-    A table with `patient_key` is by patient, unless its model says otherwise (`meta: {rows_depend_on: cohort}`).
+    A table with `patient_key` is by patient, unless its model says otherwise (`meta: {rows_depend_on: cohort}`). One
+    without says where at least whether it is empty is told by patient (`meta: {empty_by_patient: true}`).
     """
-    by_patient, work, by_cohort = set[Table](), set[Table](), set[Table]()
+    by_patient, work, by_cohort, empty = set[Table](), set[Table](), set[Table](), set[Table]()
     for node in manifest["nodes"].values():
         if node["resource_type"] != "model" or node["schema"] == _LAKE_SCHEMA:
             continue
@@ -159,7 +164,17 @@ def models_of(manifest: Mapping[str, Any]) -> Models:
             by_patient.add(table)
         else:
             by_cohort.add(table)
-    return Models(frozenset(by_patient), frozenset(work), frozenset(by_cohort))
+            if node["config"]["meta"].get("empty_by_patient"):
+                empty.add(table)
+    return Models(frozenset(by_patient), frozenset(work), frozenset(by_cohort), frozenset(empty))
+
+
+def empty_among(database: Path, tables: Iterable[Table]) -> frozenset[Table]:
+    """Return those of the tables that have no row in a closed database."""
+    with connect_read_only(database) as connection:
+        return frozenset(
+            (schema, name) for schema, name in tables if not _any_row(connection, f"{quote(schema)}.{quote(name)}")
+        )
 
 
 def seeds_of(manifest: Mapping[str, Any]) -> frozenset[Table]:
@@ -321,10 +336,10 @@ def _any_row(connection: duckdb.DuckDBPyConnection, relation: str) -> bool:
 
 
 def put_in_place(
-    home: WarehouseHome, slice_: Slice, models: Models, seeds: frozenset[Table], memory_limit: str
+    home: WarehouseHome, slice_: Slice, models: Models, alike: frozenset[Table], memory_limit: str
 ) -> None:
-    """Make tonight's build of last night's warehouse and the slice: tables by patient and code lists, nothing else."""
-    begin_with(home.database.resolve(), home.build_database, models.by_patient | seeds, memory_limit)
+    """Make tonight's build of last night's warehouse and the slice: tables by patient and those alike, nothing else."""
+    begin_with(home.database.resolve(), home.build_database, models.by_patient | alike, memory_limit)
     replace_patients(home.build_database, slice_.database, slice_.patients, sorted(models.by_patient), memory_limit)
 
 

@@ -21,6 +21,7 @@ from orchestration.delta_night import (
     accepted_rows,
     delivered_feeds,
     delivers_otherwise,
+    empty_among,
     facts_of_plan,
     find_changed_patients,
     is_gone,
@@ -42,6 +43,7 @@ from orchestration.patient_tests import (
 )
 from orchestration.refresh_context import RefreshContext
 from warehouse import WarehouseHome, create_build, current_version, remove_database
+from warehouse.replacement import Table
 
 RunDbt = Callable[[list[str], Mapping[str, str], str], Iterator[Any]]
 """Runs dbt with arguments, environment and the name of a folder for its parse; yields its events for Dagster."""
@@ -132,6 +134,7 @@ class Changed:
         patients: number of the changed patients.
         known: number of last night's patients.
         made: events of the tables that are not made once more on the whole.
+        empty: tables about the cohort that are known to be empty, as last night.
         settled: what is known of the whole by these patients: tests by unique id, with their events.
     """
 
@@ -139,6 +142,7 @@ class Changed:
     patients: int
     known: int
     made: list[Any]
+    empty: frozenset[Table]
     settled: Mapping[str, list[Any]]
 
 
@@ -165,10 +169,10 @@ def _build_changed(
     if changed > known * LARGEST_SHARE:
         raise MustBeWholeError(f"{changed} of {known} patients have new rows")
     write_slice_lake(home, slice_, plan, last.delivered, memory_limit)
-    before = passed_last_night(home)
+    before, empty = passed_last_night(home), empty_among(home.database, project.models.empty_by_patient)
     asked = {unique_id: name for unique_id, name in project.tests.items() if name in before}
     try:
-        events = list(run(_slice_arguments(project, asked), slice_.environment(), _SLICE_TARGET))
+        events = list(run(_slice_arguments(project, asked, empty), slice_.environment(), _SLICE_TARGET))
     except DagsterDbtCliRuntimeError:
         if not failed_by_tests_alone(target / _SLICE_TARGET):
             raise
@@ -181,7 +185,9 @@ def _build_changed(
         unique_id = _test_of(event)
         if unique_id in settled:
             settled[unique_id].append(event)
-    return Changed(slice_, changed, known, list(_of_slice(events, project.models)), settled)
+    empty = empty_among(slice_.database, empty)
+    made = list(_of_slice(events, project.models.by_cohort - empty))
+    return Changed(slice_, changed, known, made, empty, settled)
 
 
 def _build_rest(
@@ -189,10 +195,11 @@ def _build_rest(
 ) -> Iterator[Any]:
     """Put the changed patients' rows into last night's tables; make the tables and tests about the whole cohort."""
     memory_limit = refresh.settings.memory_limit
-    put_in_place(refresh.home, changed.slice_, project.models, seeds_of(project.manifest), memory_limit)
+    alike = seeds_of(project.manifest) | changed.empty
+    put_in_place(refresh.home, changed.slice_, project.models, alike, memory_limit)
     built = list(changed.made)
     settled = {project.tests[unique_id] for unique_id in changed.settled}
-    for event in run(_cohort_arguments(project.models, settled), {}, ""):
+    for event in run(_cohort_arguments(project.models, changed.empty, settled), {}, ""):
         if isinstance(event, Output):
             built.append(event)
         else:
@@ -228,24 +235,24 @@ def _place_by_output(manifest: Mapping[str, Any]) -> dict[str, int]:
     return {f"{node['schema']}__{node['name']}": place for place, node in enumerate(order)}
 
 
-def _slice_arguments(project: Project, tests: Mapping[str, str]) -> list[str]:
+def _slice_arguments(project: Project, tests: Mapping[str, str], empty: frozenset[Table]) -> list[str]:
     """Everything but the tables about the whole cohort that no table by patient reads, and but the other tests."""
-    tables = {name for schema, name in project.models.by_cohort if schema != "intermediate"}
+    tables = {name for schema, name in project.models.by_cohort - empty if schema != "intermediate"}
     nodes = project.manifest["nodes"].items()
     others = {node["name"] for unique_id, node in nodes if node["resource_type"] == "test" and unique_id not in tests}
     return [*WHOLE_BUILD, *_TESTS_BY_NAME, "--exclude", " ".join(sorted(tables | others))]
 
 
-def _cohort_arguments(models: Models, settled: Iterable[str]) -> list[str]:
+def _cohort_arguments(models: Models, empty: frozenset[Table], settled: Iterable[str]) -> list[str]:
     """The tables about the whole cohort, and every test that the changed patients have not settled."""
-    tables = {name for _, name in models.by_patient | models.work}
+    tables = {name for _, name in models.by_patient | models.work | empty}
     names = sorted(tables.union(settled))
     return [*WHOLE_BUILD, "--exclude-resource-type", "seed", *_TESTS_BY_NAME, "--exclude", " ".join(names)]
 
 
-def _of_slice(events: Iterable[Any], models: Models) -> Iterator[Any]:
+def _of_slice(events: Iterable[Any], made_again: frozenset[Table]) -> Iterator[Any]:
     """What the run on the whole warehouse does not make once more: tables by patient, work tables, code lists."""
-    again = {f"{schema}__{name}" for schema, name in models.by_cohort}
+    again = {f"{schema}__{name}" for schema, name in made_again}
     for event in events:
         staging = isinstance(event, Output) and event.output_name.startswith("staging__")
         if isinstance(event, Output) and event.output_name not in again and not staging:

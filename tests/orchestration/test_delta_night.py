@@ -23,6 +23,7 @@ from orchestration.delta_night import (
     NightFacts,
     Slice,
     delivers_otherwise,
+    empty_among,
     find_changed_patients,
     is_gone,
     models_of,
@@ -96,6 +97,13 @@ def test_every_table_without_a_patient_is_about_the_cohort() -> None:
         "rejected_rows",
     }
     assert {name for _, name in models.work} == {"int_graded_labs"}
+    assert models.empty_by_patient == {("quality", "ignored_rows")}
+
+
+def test_a_table_is_taken_for_empty_only_where_it_has_no_row(tmp_path: Path) -> None:
+    with duckdb.connect(str(tmp_path / "a.duckdb")) as connection:
+        connection.execute("create table one as select 1 as n; create table none as select 1 as n limit 0")
+    assert empty_among(tmp_path / "a.duckdb", [("main", "one"), ("main", "none")]) == {("main", "none")}
 
 
 LAST_CUTOFF = date(2018, 7, 30)
