@@ -94,7 +94,7 @@ def test_every_table_without_a_patient_is_about_the_cohort() -> None:
         "int_time_zero",
         "rejected_rows",
     }
-    assert {name for _, name in models.work} == {"int_graded_labs"}
+    assert {name for _, name in models.work} == {"int_graded_labs", "int_patients_without_visit"}
 
 
 LAST_CUTOFF = date(2018, 7, 30)
