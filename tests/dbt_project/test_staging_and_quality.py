@@ -21,7 +21,7 @@ Row = Mapping[str, str | None]
 Part = tuple[str, str, Sequence[Row]]
 """One file of a feed: extract date, file name, rows."""
 
-STAGING_AND_QUALITY = ("path:models/staging", "path:models/quality")
+STAGING_AND_QUALITY = ("path:models/staging", "path:models/quality", "lab_analytes", "lab_units")
 
 
 def write_parts(lake: Path, feeds: Mapping[str, Sequence[Part]], *, rejected: int = 0) -> None:
@@ -83,7 +83,7 @@ def study(cutoff: str | None = "2020-12-31") -> Study:
 
 def built(folder: Path, *, cutoff: str | None = "2020-12-31") -> duckdb.DuckDBPyConnection:
     """Run staging and the quality tables on the lake under `folder`."""
-    command = ["build", "--resource-type", "model", "--select", *STAGING_AND_QUALITY]
+    command = ["build", "--resource-type", "model", "--resource-type", "seed", "--select", *STAGING_AND_QUALITY]
     run_dbt(command, study(cutoff), lake=folder / "lake", database=folder / "warehouse.duckdb")
     return connect(folder / "warehouse.duckdb")
 
