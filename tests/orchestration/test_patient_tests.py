@@ -47,6 +47,7 @@ def test_tests_of_the_whole_cohort_are_these(manifest: dict[str, Any], by_patien
         "accepted_and_rejected_rows_add_up",
         "cohort_flow_adds_up",
         "is_empty_rejected_rows_",
+        "lab_units_are_known",
         "one_row_per_extracts_feed__extract__file__sha256",
         "one_row_per_ignored_rows_feed__extract__file",
         "one_row_per_int_lab_bounds_version__analyte__sex__grade",
@@ -54,6 +55,7 @@ def test_tests_of_the_whole_cohort_are_these(manifest: dict[str, Any], by_patien
         "one_row_per_int_leukemia_findings_found_in__deciding_row",
         "one_row_per_int_subsequent_therapies_therapy__evidence",
         "one_row_per_int_time_zero_patient_key",
+        "one_row_per_stg_emr__unknown_units_loinc__unit",
         "relationships_int_time_zero_patient_key__patient_key__ref_stg_emr__patients_",
         "relationships_outcomes_endpoint__endpoint__ref_endpoints_",
     }
@@ -101,10 +103,10 @@ def test_what_they_find_they_find_among_a_part_of_the_patients(
     published_night: Night, by_patient: dict[str, str]
 ) -> None:
     """Every table of a night is spoiled at random; then the tests are made on the whole and on either half."""
-    compiled = json.loads((published_night.home / "dbt_target" / "manifest.json").read_text(encoding="utf-8"))["nodes"]
+    results = json.loads((published_night.home / "dbt_target" / "run_results.json").read_text(encoding="utf-8"))
+    compiled = {result["unique_id"]: result["compiled_code"] for result in results["results"]}
     queries = {
-        name: _LAKE_FILES.sub("lake.raw.lab_results", compiled[unique_id]["compiled_code"])
-        for unique_id, name in by_patient.items()
+        name: _LAKE_FILES.sub("lake.raw.lab_results", compiled[unique_id]) for unique_id, name in by_patient.items()
     }
     whole = spoiled(tables_of(published_night.home))
     first, second = (part_of(whole, half) for half in (0, 1))

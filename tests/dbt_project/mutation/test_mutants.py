@@ -104,6 +104,11 @@ def test_text_comments_and_names_are_left_alone() -> None:
     assert list(mutants("m", sql)) == []
 
 
+def test_the_merging_of_evidence_is_left_alone() -> None:
+    sql = "select /* evidence */ case when a[1] < b[1] then a end /* end of evidence */ as evidence, c = d from t"
+    assert [mutant.became for mutant in mutants("m", sql)] == ["<>"]
+
+
 @pytest.mark.parametrize(("number", "expected"), [("90", ("91", "89")), ("0.5", ("0.55", "0.45")), ("1.0", ("2", "0"))])
 def test_a_number_moves_both_ways(number: str, expected: tuple[str, str]) -> None:
     assert moved(number) == expected

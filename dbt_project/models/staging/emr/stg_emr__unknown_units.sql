@@ -5,7 +5,6 @@
 {%- do source('raw', 'lab_results') %}
 
 select
-    analytes.analyte,
     labs.loinc,
     labs.unit
 from (select distinct loinc, unit from {{ lake_rows('lab_results') }} as lake) as labs
