@@ -14,79 +14,70 @@ with bounds as (
     group by version, analyte, sex, direction, chosen
 ),
 
--- The baseline stands beside the value it belongs to before versions and bounds double the rows.
-measured as (
-    select
-        after_infusion.patient_key,
-        after_infusion.analyte,
-        after_infusion.lowest,
-        after_infusion.highest,
-        after_infusion.days_at_grade_4_v5,
-        after_infusion.days_at_grade_4_v6,
-        baseline.lowest as baseline_lowest,
-        baseline.highest as baseline_highest
-    from {{ ref('int_worst_labs') }} as after_infusion
-    left join {{ ref('int_worst_labs') }} as baseline
-        on
-            after_infusion.patient_key = baseline.patient_key
-            and after_infusion.analyte = baseline.analyte
-            and baseline.period = 'before'
-    where after_infusion.period = 'after'
-),
-
 sided as (
     select
-        measured.patient_key,
-        measured.analyte,
+        worst.patient_key,
+        worst.analyte,
+        worst.period,
         bounds.version,
         bounds.chosen,
         bounds.direction,
         bounds.grades,
-        case when bounds.direction = 'below' then measured.lowest else measured.highest end as worst,
-        case when bounds.direction = 'below' then measured.baseline_lowest else measured.baseline_highest end as baseline,
-        case bounds.version when 5 then measured.days_at_grade_4_v5 else measured.days_at_grade_4_v6 end as days_at_grade_4
-    from measured
-    inner join {{ ref('stg_emr__patients') }} as patients on measured.patient_key = patients.patient_key
-    inner join bounds on measured.analyte = bounds.analyte and coalesce(patients.sex, 'unknown') = bounds.sex
+        case when bounds.direction = 'below' then worst.lowest else worst.highest end as worst,
+        case bounds.version when 5 then worst.days_at_grade_4_v5 else worst.days_at_grade_4_v6 end as days_at_grade_4
+    from {{ ref('int_worst_labs') }} as worst
+    inner join {{ ref('stg_emr__patients') }} as patients on worst.patient_key = patients.patient_key
+    inner join bounds on worst.analyte = bounds.analyte and coalesce(patients.sex, 'unknown') = bounds.sex
 ),
 
 graded as (
     select
         patient_key,
         analyte,
+        period,
         version,
         chosen,
         worst,
         days_at_grade_4,
-        {%- for value, grade in [('worst', 'grade'), ('baseline', 'baseline_grade')] %}
-        case
-            when {{ value }} is not null
-                then coalesce(list_max(list_transform(
-                    list_filter(grades, lambda one: {{ value }}.open_order = 0 and case
-                        when direction = 'below'
-                            then
-                                {{ value }}.value < one.bound
-                                or ({{ value }}.value = one.bound and not {{ value }}.comparator_order)
-                        else {{ value }}.value > one.bound or ({{ value }}.value = one.bound and {{ value }}.comparator_order)
-                    end),
-                    lambda one: one.grade
-                )), 0)
-        end as {{ grade }}{{ "," if not loop.last }}
-        {%- endfor %}
+        coalesce(list_max(list_transform(
+            list_filter(grades, lambda one: worst.open_order = 0 and case
+                when direction = 'below'
+                    then worst.value < one.bound or (worst.value = one.bound and not worst.comparator_order)
+                else worst.value > one.bound or (worst.value = one.bound and worst.comparator_order)
+            end),
+            lambda one: one.grade
+        )), 0) as grade
     from sided
+),
+
+after_infusion as (
+    select
+        graded.*,
+        files.source_feed,
+        files.source_extract,
+        files.source_file,
+        graded.worst.source_row
+    from graded
+    inner join {{ ref('int_lab_files') }} as files on graded.worst.file_number = files.file_number
+    where graded.period = 'after'
 )
 
 select
-    graded.patient_key,
-    graded.analyte,
-    graded.version,
-    graded.chosen,
-    graded.grade as worst_grade,
-    graded.worst.value as worst_value,
-    abs(graded.worst.day_order) as worst_day,
-    graded.days_at_grade_4,
-    graded.baseline_grade,
-    graded.grade > coalesce(graded.baseline_grade, 0) as treatment_emergent,
-    list_value({{ numbered_evidence('graded.worst') }}) as evidence
-from graded
-inner join {{ ref('int_lab_files') }} as files on graded.worst.file_number = files.file_number
+    after_infusion.patient_key,
+    after_infusion.analyte,
+    after_infusion.version,
+    after_infusion.chosen,
+    after_infusion.grade as worst_grade,
+    after_infusion.worst.value as worst_value,
+    abs(after_infusion.worst.day_order) as worst_day,
+    after_infusion.days_at_grade_4,
+    baseline.grade as baseline_grade,
+    after_infusion.grade > coalesce(baseline.grade, 0) as treatment_emergent,
+    {{ evidence_list('after_infusion.') }} as evidence
+from after_infusion
+left join graded as baseline
+    on
+        after_infusion.patient_key = baseline.patient_key
+        and after_infusion.analyte = baseline.analyte
+        and after_infusion.version = baseline.version
+        and baseline.period = 'before'
