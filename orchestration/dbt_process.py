@@ -45,23 +45,31 @@ class DbtProcess:
             environment: that of the run.
             prebuilt: a parse that was made with the same variables, to be read instead.
         """
-        self._ask(["parse", *arguments], environment, only_parse=True, prebuilt=str(prebuilt) if prebuilt else None)
+        self._ask(["parse", *arguments], environment, prebuilt, only_parse=True)
 
-    def begin(self, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Let it begin its one run and return at once; `run` with the same arguments takes it over."""
+    def begin(self, arguments: Sequence[str], environment: Mapping[str, str], prebuilt: Path | None = None) -> None:
+        """Let it begin its one run and return at once; `run` with the same arguments takes it over.
+
+        Args:
+            arguments: dbt's.
+            environment: that of the run.
+            prebuilt: a parse that was made with the same variables, where it has not parsed for this run ahead.
+        """
         self._begun = list(arguments)
-        self._ask(arguments, environment, only_parse=False)
+        self._ask(arguments, environment, prebuilt, only_parse=False)
         # Nobody may be listening for seconds, and a pipe that is full would hold dbt up.
         self._process.stdout = _ReadAhead(self._process.stdout)  # type: ignore[assignment, arg-type]
 
-    def run(self, arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-        """Let it run dbt once with these arguments; dbt's output and exit status are those of the returned process.
+    def run(
+        self, arguments: Sequence[str], environment: Mapping[str, str], prebuilt: Path | None = None
+    ) -> subprocess.Popen[bytes]:
+        """Let it run dbt once, as `begin`; dbt's output and exit status are those of the returned process.
 
         Raises:
             RuntimeError: another run was begun.
         """
         if self._begun is None:
-            self.begin(arguments, environment)
+            self.begin(arguments, environment, prebuilt)
         elif self._begun != list(arguments):
             raise RuntimeError("dbt has begun another run than the one that is asked for")
         self.taken = True
@@ -87,16 +95,16 @@ class DbtProcess:
         self,
         arguments: Sequence[str],
         environment: Mapping[str, str],
+        prebuilt: Path | None,
         *,
         only_parse: bool,
-        prebuilt: str | None = None,
     ) -> None:
         request = {
             "arguments": list(arguments),
             "environment": dict(environment),
             "folder": str(DBT_PROJECT_DIR),
             "only_parse": only_parse,
-            "prebuilt": prebuilt,
+            "prebuilt": str(prebuilt) if prebuilt else None,
         }
         assert self._process.stdin is not None  # noqa: S101
         try:

@@ -6,6 +6,7 @@ this process goes with it, whatever it is doing. Standard output and error are d
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import queue
@@ -19,8 +20,8 @@ from warehouse.side_process import fewer_collections
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
     from dbt_common.events.base_types import BaseEvent, EventLevel, EventMsg
-    from dbt_common.events.event_manager import IEventManager
 
+_IMPORTED_AHEAD = ("dbt.adapters.duckdb", "dbt.cli.main", "dbt.task.build")
 RUN_RESULTS = "run_results.json"
 ABANDONED = 3  # exit status: whoever started this process ended first
 # It runs once and ends: what it would collect is a tenth of a gigabyte, and looking for it a tenth of its time.
@@ -32,9 +33,9 @@ def main() -> int:
     """Serve until one request to run has been carried out; return dbt's exit status."""
     requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(requests,), daemon=True).start()
-    from dbt_common.events.event_manager_client import ctx_set_event_manager
-
-    ctx_set_event_manager(_events_without_debug())
+    for module in _IMPORTED_AHEAD:
+        importlib.import_module(module)
+    _make_no_message_of_debug_events()
     parsed, parsed_with = None, ""
     while True:
         request = requests.get()
@@ -45,11 +46,13 @@ def main() -> int:
         os.environ["DBT_WRITE_JSON"] = "false"  # manifest and graph, megabytes that nobody reads here
         os.chdir(request["folder"])
         decided_by = _what_decides_a_parse(request["arguments"], environment)
-        if not request["only_parse"]:
-            return _run(request["arguments"], parsed if parsed_with == decided_by else None)
-        parsed = _prebuilt(request["prebuilt"]) or _parse(request["arguments"])
-        parsed_with = decided_by
+        if parsed_with != decided_by:
+            parsed, parsed_with = _prebuilt(request["prebuilt"]), decided_by
+        if request["only_parse"]:
+            parsed = parsed or _parse(request["arguments"])
         fewer_collections(_OBJECTS_BETWEEN_COLLECTIONS)
+        if not request["only_parse"]:
+            return _run(request["arguments"], parsed)
 
 
 def _listen(requests: queue.SimpleQueue[dict[str, Any]]) -> None:
@@ -100,17 +103,18 @@ def _run(arguments: list[str], manifest: Manifest | None) -> int:
     return 0 if done.success else _FAILED
 
 
-def _events_without_debug() -> IEventManager:
-    """Return dbt's event manager without events of level debug: 7,000 a night are made into messages for nobody."""
+def _make_no_message_of_debug_events() -> None:
+    """Take from dbt's event manager what is of level debug: 7,000 events a night are made into messages for nobody."""
     from dbt_common.events.base_types import EventLevel
     from dbt_common.events.event_manager import EventManager
+    from dbt_common.events.event_manager_client import ctx_set_event_manager
 
     class WithoutDebug(EventManager):
         def fire_event(self, e: BaseEvent, level: EventLevel | None = None, *details: Any, **more: Any) -> None:
             if (level or e.level_tag()) != EventLevel.DEBUG:
                 super().fire_event(e, level, *details, **more)
 
-    return WithoutDebug()
+    ctx_set_event_manager(WithoutDebug())
 
 
 class _EventLines:

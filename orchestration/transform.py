@@ -167,7 +167,11 @@ def run_dbt(
         return dbt.cli(arguments, context=context, target_path=target).stream()
     manifest, translator, _ = get_manifest_and_translator_from_dbt_assets([context.assets_def])
     return DbtCliInvocation(
-        process=refresh.dbt.run(arguments, dbt_environment({**os.environ, **variables}, target)),
+        process=refresh.dbt.run(
+            arguments,
+            dbt_environment({**os.environ, **variables}, target),
+            prebuilt_parse(dbt_variables(refresh.settings.study)),
+        ),
         manifest=manifest,
         dagster_dbt_translator=translator,
         project_dir=DBT_PROJECT_DIR,

@@ -69,6 +69,15 @@ def test_a_run_that_was_begun_goes_on_unheard_and_is_taken_over(process: DbtProc
     assert running.stdout.read() == b""
 
 
+def test_it_has_imported_dbt_before_it_is_asked(process: DbtProcess) -> None:
+    """A second of processor time that belongs beside ingestion."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    maps = Path(f"/proc/{process._process.pid}/maps")
+    while "_duckdb" not in maps.read_text(encoding="utf-8") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert "_duckdb" in maps.read_text(encoding="utf-8")  # the adapter's library, loaded by nobody else there
+
+
 def test_more_than_a_pipe_holds_is_read_ahead() -> None:
     code = "print('x' * 99, *range(100_000), sep='\\n')"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as talker:
