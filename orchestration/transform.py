@@ -119,6 +119,19 @@ def dbt_options(refresh: RefreshContext) -> list[str]:
     return ["--vars", dbt_variables(refresh.settings.study), "--no-use-colors"]
 
 
+def is_long(refresh: RefreshContext) -> bool:
+    """Whether tonight's plan reads so many rows that memory and DuckDB's own work decide, not start-up."""
+    return accepted_rows(refresh.ledger) >= refresh.settings.delta_from_rows
+
+
+def one_model_at_a_time(refresh: RefreshContext) -> list[str]:
+    """Return dbt's options for a long history: two models at once share the memory limit, and one uses both cores.
+
+    On a short one two threads are a fifth faster: dbt's own Python is what takes the time.
+    """
+    return ["--threads", "1"] if is_long(refresh) else []
+
+
 def parse_ahead(refresh: RefreshContext) -> None:
     """Let the waiting dbt parse the project while ingestion runs; call it while holding the home's lock."""
     target = dbt_target(refresh.home)
@@ -134,7 +147,7 @@ def begin_whole_build(refresh: RefreshContext) -> None:
     What dbt builds is worth nothing before that step: a lake that does not pass ends the refresh, and dbt with it. On a
     long history the two would only take each other's processor time and memory.
     """
-    if accepted_rows(refresh.ledger) >= refresh.settings.delta_from_rows:
+    if is_long(refresh):
         return
     prepare_whole_build(refresh.home)
     variables = {**os.environ, **refresh.settings.dbt_environment()}
@@ -194,12 +207,12 @@ def warehouse_models() -> dg.AssetsDefinition:
     )
     def warehouse_models(context: dg.AssetExecutionContext, refresh: dg.ResourceParam[RefreshContext]) -> Iterator[Any]:
         with as_failure():
-            variables = dbt_options(refresh)
+            options = [*dbt_options(refresh), *one_model_at_a_time(refresh)]
 
         def run(arguments: list[str], environment: Mapping[str, str], parse: str) -> Iterator[Any]:
             target = dbt_target(refresh.home) / parse
             forget_stale_parse(target)
-            return run_dbt(context, refresh, [*arguments, *variables], environment, target)
+            return run_dbt(context, refresh, [*arguments, *options], environment, target)
 
         start_warm_up()
         events = build_night(refresh, run, context.log.info, dbt_target(refresh.home), _why_whole(context))
