@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from orchestration.dbt_worker import RUN_RESULTS
 from warehouse import WarehouseHome, connect_read_only
 
 _PATIENT = "patient_key"
@@ -20,7 +21,6 @@ _BY_PATIENT = "patient"
 _STAGING = "staging"
 # A condition or a threshold makes a verdict of more than one patient's rows.
 _PLAIN = {"where": None, "limit": None, "fail_calc": "count(*)", "warn_if": "!= 0", "error_if": "!= 0"}
-_RESULTS = "run_results.json"
 
 Arguments = Mapping[str, Any]
 
@@ -116,11 +116,11 @@ def add_results(target: Path, of_patients: Path, settled: Iterable[str]) -> None
     """
     wanted, results = set(settled), _read(target)
     results["results"] += [each for each in _read(of_patients)["results"] if each["unique_id"] in wanted]
-    scratch = target / f"{_RESULTS}.partial"
+    scratch = target / f"{RUN_RESULTS}.partial"
     scratch.write_text(json.dumps(results), encoding="utf-8")
-    shutil.move(scratch, target / _RESULTS)
+    shutil.move(scratch, target / RUN_RESULTS)
 
 
 def _read(target: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((target / _RESULTS).read_text(encoding="utf-8"))
+    content: dict[str, Any] = json.loads((target / RUN_RESULTS).read_text(encoding="utf-8"))
     return content

@@ -18,7 +18,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-ROW_GROUP_ROWS = 122_880  # fixed, so that the bytes don't depend on DuckDB's default
+from warehouse.exports import ROW_GROUP_ROWS
 
 
 class SplicingError(Exception):
