@@ -39,11 +39,11 @@
     People and infusions are made unique always, for a double one would double everything that hangs on it (`unique`;
     not needed to ask whether a person is known at all). Other feeds need it only where the plan holds several extracts;
     then the rows are compared with the keys of the later extracts alone, so that a night's small delta on a hundred
-    million rows costs a small join and no sort. -#}
+    million rows costs a small join and no sort. Only where the oldest extract repeats a key itself are all rows compared. -#}
 {% macro lake_relation(feed, unique=true) -%}
     {%- do source('raw', feed) -%}
     {%- set plan = lake_plan()['feeds'].get(feed) or {} -%}
-    {%- set later = later_files(plan.get('files') or []) -%}
+    {%- set later = [] if plan.get('repeats_in_oldest') else later_files(plan.get('files') or []) -%}
     {%- set keys = feed_contract(feed)['key'] -%}
     {%- set not_deleted = "coalesce(lower(deleted), 'false') not in ('true', 't', '1', 'yes', 'y')" -%}
     {%- if unique and feed in ('patients', 'cart_infusions') or plan.get('deduplicate') and not later -%}

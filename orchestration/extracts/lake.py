@@ -105,10 +105,26 @@ class LedgerRow:
 
 @dataclass(frozen=True)
 class FeedPlan:
-    """The lake files that staging reads for one feed."""
+    """The lake files that staging reads for one feed.
+
+    Attributes:
+        files: relative to the lake, sorted.
+        deduplicate: a key may occur more than once among them.
+        repeats_in_oldest: it may do so within the oldest extract already. Later extracts are small and their keys are
+            always compared; the oldest one, most often the snapshot with nearly all rows, is so only then.
+    """
 
     files: tuple[str, ...] = ()
     deduplicate: bool = False
+    repeats_in_oldest: bool = False
+
+    def as_entry(self, files: Sequence[str] | None = None) -> dict[str, Any]:
+        """The feed's entry in a plan.json, with other files in place of these if given."""
+        return {
+            "files": list(self.files if files is None else files),
+            "deduplicate": self.deduplicate,
+            "repeats_in_oldest": self.repeats_in_oldest,
+        }
 
 
 @dataclass(frozen=True)
@@ -123,9 +139,7 @@ class Plan:
     def as_json(self) -> str:
         """The text of plan.json: stable for the same plan."""
         content = {
-            "feeds": {
-                name: {"files": list(feed.files), "deduplicate": feed.deduplicate} for name, feed in self.feeds.items()
-            },
+            "feeds": {name: feed.as_entry() for name, feed in self.feeds.items()},
             "ledger": list(self.ledger),
             "rejected": list(self.rejected),
             "newest_extract": self.newest_extract,
@@ -305,12 +319,16 @@ def _feed_plan(rows: Sequence[LedgerRow]) -> FeedPlan:
             for row in own
             if (row.extract > start and row.mode == "delta") or (row.extract == start and row.mode == "snapshot")
         ]
+    oldest = min((row.extract for row in chosen), default="")
     return FeedPlan(
         files=tuple(sorted(row.lake_file for row in chosen)),
-        deduplicate=len({(row.source_system, row.extract) for row in chosen}) > 1
-        or any(row.repeated_rows for row in chosen)
-        or _told_by_several_tables(chosen),
+        deduplicate=len({(row.source_system, row.extract) for row in chosen}) > 1 or _repeats(chosen),
+        repeats_in_oldest=_repeats([row for row in chosen if row.extract == oldest]),
     )
+
+
+def _repeats(rows: Sequence[LedgerRow]) -> bool:
+    return any(row.repeated_rows for row in rows) or _told_by_several_tables(rows)
 
 
 def _told_by_several_tables(rows: Sequence[LedgerRow]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,13 @@ Part = tuple[str, str, Sequence[Row]]
 STAGING_AND_QUALITY = ("path:models/staging", "path:models/quality", "lab_analytes", "lab_units")
 
 
-def write_parts(lake: Path, feeds: Mapping[str, Sequence[Part]], *, rejected: int = 0) -> None:
-    """Write a lake of several extracts with its ledger; `rejected` rows of the first patients file never got in."""
+def write_parts(
+    lake: Path, feeds: Mapping[str, Sequence[Part]], *, rejected: int = 0, repeats_in_oldest: Collection[str] = ()
+) -> None:
+    """Write a lake of several extracts with its ledger; `rejected` rows of the first patients file never got in.
+
+    `repeats_in_oldest`: feeds of whose oldest extract the plan says that it holds a key more than once.
+    """
     plan: dict[str, Any] = {"feeds": {}, "ledger": [], "rejected": [], "newest_extract": None}
     for name, feed in FEEDS.items():
         files = []
@@ -45,6 +50,7 @@ def write_parts(lake: Path, feeds: Mapping[str, Sequence[Part]], *, rejected: in
             plan["newest_extract"] = max(extract, plan["newest_extract"] or "")
         extracts = {extract for extract, _, _ in feeds.get(name, ())}
         plan["feeds"][name] = {"files": files, "deduplicate": len(extracts) > 1}
+        plan["feeds"][name]["repeats_in_oldest"] = name in repeats_in_oldest
     if rejected:
         plan["rejected"].append("rejected/patients.parquet")
         table = {name: pa.array(["patients"] * rejected) for name in ("source_feed",)}
@@ -151,6 +157,23 @@ def test_the_newest_row_of_a_key_counts_and_deleted_ones_are_gone(troubled: duck
         ("718-7", 3.0, "2020-01-01", 3),
         ("777-3", None, "2020-01-03", 1),  # deleted on the second day, there again on the third, unreadable
     ]
+
+
+def test_a_row_told_twice_in_the_oldest_extract_counts_once_whatever_came_later(tmp_path: Path) -> None:
+    twice = [lab("ann", "1"), lab("ann", "1"), lab("ann", "2", loinc="777-3")]
+    write_parts(
+        tmp_path / "lake",
+        {
+            "patients": [("2020-01-01", "patients.csv", [person("ann")])],
+            "lab_results": [
+                ("2020-01-01", "lab_results.csv", twice),
+                ("2020-01-02", "lab_results.csv", [lab("ann", "20", loinc="777-3")]),
+            ],
+        },
+        repeats_in_oldest=["lab_results"],
+    )
+    rows = built(tmp_path).execute("select loinc, value, source_row from unpublished.staging.stg_emr__lab_results")
+    assert sorted(rows.fetchall()) == [("6690-2", 1.0, 2), ("777-3", 20.0, 1)]
 
 
 def test_unreadable_values_are_listed_as_they_stood(troubled: duckdb.DuckDBPyConnection) -> None:

@@ -164,6 +164,25 @@ def test_two_source_systems_keep_their_own_snapshots(night: Night) -> None:
     assert len(night.lake.write_plan().feeds["marrow_assessments"].files) == 2
 
 
+MARROW_ROW = "HOSP-0001,2018-01-01,90,\n"
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "delta", "repeats"),
+    [(MARROW_ROW, MARROW_ROW, False), (MARROW_ROW * 2, MARROW_ROW, True), (MARROW_ROW, MARROW_ROW * 2, False)],
+)
+def test_the_plan_says_when_the_oldest_extract_repeats_a_key(
+    night: Night, snapshot: str, delta: str, *, repeats: bool
+) -> None:
+    """Keys of later extracts are looked up anyway; a repetition within the oldest must be looked for."""
+    for day, mode, rows in (("2018-07-01", "snapshot", snapshot), ("2018-07-02", "delta", delta)):
+        night.deliver(day, marrow_assessments__csv=MARROW + rows)
+        night.manifest(day, {}, mode=mode)
+        night.ingest("marrow_assessments", day)
+    feed = night.lake.write_plan().feeds["marrow_assessments"]
+    assert (feed.deduplicate, feed.repeats_in_oldest) == (True, repeats)
+
+
 @pytest.mark.parametrize("named", [["2018-07-01"], ["2018-07-02"]])
 def test_a_snapshot_without_manifest_replaces_that_of_the_only_named_system(night: Night, named: list[str]) -> None:
     for day in ("2018-07-01", "2018-07-02"):

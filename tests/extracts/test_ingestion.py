@@ -189,7 +189,9 @@ def test_the_plan_says_when_a_key_occurs_twice(night: Night) -> None:
     assert (result.rows, result.accepted) == (3, 3)
     plan = night.lake.write_plan()
     assert plan.feeds["marrow_assessments"].deduplicate is True
+    assert plan.feeds["marrow_assessments"].repeats_in_oldest is True
     assert plan.feeds["patients"].deduplicate is False
+    assert plan.feeds["patients"].repeats_in_oldest is False
 
 
 def test_one_id_for_two_people_is_a_contradiction(night: Night) -> None:

@@ -260,7 +260,7 @@ def deleted(row: Row) -> Row:
 def hospital(tmp_path_factory: pytest.TempPathFactory) -> Hospital:
     """Patients 1 to 8 change in the delta; 20 and 21 have dates that count only when the open cut-off moves.
 
-    Patient 30 has two days of death before and after. Patient 1's units are unknown until the delta mends them, and
+    Patient 30 has two days of death before and after. Events of patients 4 and 31 stand twice in the snapshot. Patient 1's units are unknown until the delta mends them, and
     with the delta patient 7 has a CRS that begins late. One more, and they were too many for a delta night.
     """
     hospital = Hospital(tmp_path_factory.mktemp("delta") / "extracts")
@@ -276,9 +276,13 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Hospital:
     def units(rows: list[Row]) -> None:
         rows[:] = [row | {"unit": "furlong"} if row["patient_id"] == "SYN-0000001" else row for row in rows]
 
+    def repeats(rows: list[Row]) -> None:
+        rows += [*hospital.of("adverse_events", 4), *hospital.of("adverse_events", 31)]
+
     known_units = hospital.of("lab_results", 1)
     hospital.change_snapshot("follow_ups", visits)
     hospital.change_snapshot("lab_results", units)
+    hospital.change_snapshot("adverse_events", repeats)
     infused = hospital.of("cart_infusions", 7)[0]["infused_at"][:10]
     late = (date.fromisoformat(infused) + timedelta(days=60)).isoformat()
     syndrome = next(row for row in hospital.base["adverse_events"] if row["term"] == "CRS")
