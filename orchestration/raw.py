@@ -131,7 +131,8 @@ def ingestion_metadata(ingested: list[FeedIngestion]) -> dict[str, dg.MetadataVa
     ),
 )
 def lake_plan(refresh: dg.ResourceParam[RefreshContext]) -> dg.MaterializeResult[None]:
-    """Write lake/plan.json."""
+    """Write lake/plan.json; ingestion is done, and with it the use of identifiers."""
+    refresh.pseudonymiser.forget()
     with as_failure():
         check_lake(refresh.home.lake, refresh.ledger)
         plan = refresh.lake.write_plan(refresh.pseudonymiser.key_id)

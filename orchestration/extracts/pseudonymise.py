@@ -81,6 +81,14 @@ class Pseudonymiser:
             self._identifiers = (fingerprint, read())
         return self._identifiers[1]
 
+    def forget(self) -> None:
+        """Let go of every id and identifier that was read: once ingestion is done nothing else may know them.
+
+        Of a million patients they are over a gigabyte. What is asked for afterwards is read anew.
+        """
+        self._patients = {}
+        self._identifiers = None
+
     def first_time(self, what: str) -> bool:
         """True when nobody has asked this of this instance before: work that one run needs to do once."""
         new = what not in self._done

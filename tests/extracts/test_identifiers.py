@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import pickle
 
 import numpy as np
 import pyarrow as pa
@@ -360,6 +361,17 @@ def test_without_the_key_nothing_can_be_read_out_of_what_is_remembered(night: Ni
     assert [path.stat().st_mode & 0o777 for path in (night.lake.root / "vault" / "known").iterdir()] == [0o600] * len(
         names
     )
+
+
+def test_after_ingestion_no_identifier_is_left_in_memory(night: Night) -> None:
+    night.deliver(patients__csv=NUMBERED, cart_infusions__csv=NUMBERED_INFUSIONS)
+    night.ingest_all()
+    identifiers = (b"10023", b"13800138001", b"xiaoming")
+    held = pickle.dumps(night.pseudonymiser)
+    assert all(each in held for each in identifiers)
+    night.pseudonymiser.forget()
+    held = pickle.dumps(night.pseudonymiser)
+    assert not any(each in held for each in identifiers)
 
 
 def test_what_is_remembered_does_not_grow_with_the_nights(night: Night) -> None:
