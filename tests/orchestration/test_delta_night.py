@@ -260,8 +260,9 @@ def deleted(row: Row) -> Row:
 def hospital(tmp_path_factory: pytest.TempPathFactory) -> Hospital:
     """Patients 1 to 8 change in the delta; 20 and 21 have dates that count only when the open cut-off moves.
 
-    Patient 30 has two days of death before and after. Events of patients 4 and 31 stand twice in the snapshot. Patient 1's units are unknown until the delta mends them, and
-    with the delta patient 7 has a CRS that begins late. One more, and they were too many for a delta night.
+    Patient 30 has two days of death before and after. Events of patients 4 and 31 stand twice in the snapshot.
+    Patient 1's units are unknown until the delta mends them, and with the delta patient 7 has a CRS that begins late.
+    One more, and they were too many for a delta night.
     """
     hospital = Hospital(tmp_path_factory.mktemp("delta") / "extracts")
 
