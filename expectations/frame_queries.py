@@ -100,6 +100,7 @@ def raw_frames(
     names: Iterable[str],
     threads: int = 2,
     histories: Sequence[Mapping[str, Any]] = (),
+    memory_limit: str | None = None,
 ) -> dict[str, Frame]:
     """Return the frames of the raw suite.
 
@@ -109,11 +110,14 @@ def raw_frames(
         names: frames wanted.
         threads: DuckDB threads.
         histories: one record per delivered feed and source system, see `HISTORY_COLUMNS`.
+        memory_limit: DuckDB size such as `4GB`; None leaves DuckDB's own limit (80% of the memory).
     """
     # Spilled rows are patients' data: they go into the warehouse home, never into the working or the system's folder.
     with tempfile.TemporaryDirectory(prefix=".checks-", dir=lake_root.parent) as spill, duckdb.connect() as connection:
         connection.execute(f"set threads = {int(threads)}")
         connection.execute("set temp_directory = ?", [spill])
+        if memory_limit is not None:
+            connection.execute("set memory_limit = ?", [memory_limit])
         delivered = _lay_feed_views(connection, plan, lake_root)
         _lay_histories(connection, histories)
         newest = plan.newest_extract or "9999-12-31"

@@ -30,9 +30,15 @@ class Judge:
         self._begun: tuple[Mapping[str, Any], int] | None = None
         self._docs: int | None = None
 
-    def lake(self, lake_root: Path, pages: Path, histories: Sequence[Mapping[str, Any]] = ()) -> list[CheckResult]:
+    def lake(
+        self,
+        lake_root: Path,
+        pages: Path,
+        histories: Sequence[Mapping[str, Any]] = (),
+        memory_limit: str | None = None,
+    ) -> list[CheckResult]:
         """Judge the lake by its plan.json, as `run_raw_checks`; raises ExpectationsError when that can't be done."""
-        request = {"suite": "raw", "lake": str(lake_root), "pages": str(pages)}
+        request = {"suite": "raw", "lake": str(lake_root), "pages": str(pages), "memory_limit": memory_limit}
         return _results(self._wait(self._ask({**request, "histories": [dict(history) for history in histories]})))
 
     def begin_marts(self, database: Path, study: Study, pages: Path, published_rows: Mapping[str, int] | None) -> None:
@@ -128,7 +134,13 @@ def handle(request: Mapping[str, Any]) -> Any:
         return str(build_data_docs(pages, Path(request["docs"]), request["run_name"], run_time))
     if request["suite"] == "raw":
         lake_root = Path(request["lake"])
-        results = run_raw_checks(read_plan(lake_root), lake_root, pages=pages, histories=request["histories"])
+        results = run_raw_checks(
+            read_plan(lake_root),
+            lake_root,
+            pages=pages,
+            histories=request["histories"],
+            memory_limit=request["memory_limit"],
+        )
     else:
         with connect_read_only(Path(request["database"])) as connection:
             study = Study.model_validate(request["study"])

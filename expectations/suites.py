@@ -23,6 +23,7 @@ def run_raw_checks(
     pages: Path | None = None,
     thresholds: Path = THRESHOLDS,
     histories: Sequence[Mapping[str, Any]] = (),
+    memory_limit: str | None = None,
 ) -> list[CheckResult]:
     """Judge tonight's lake.
 
@@ -33,6 +34,7 @@ def run_raw_checks(
         thresholds: the bounds.
         histories: one record per delivered feed and source system (`HISTORY_COLUMNS`): what ingestion knows of its
             deliveries; without it the checks of shrinking and missing feeds don't apply.
+        memory_limit: DuckDB memory limit.
 
     Returns:
         One result per declared check of the suite.
@@ -40,7 +42,8 @@ def run_raw_checks(
     from expectations.frame_queries import raw_frames
 
     checks = _suite("raw", thresholds)
-    return _run("raw", raw_frames(plan, lake_root, _frames_of(checks), histories=histories), checks, pages)
+    frames = raw_frames(plan, lake_root, _frames_of(checks), histories=histories, memory_limit=memory_limit)
+    return _run("raw", frames, checks, pages)
 
 
 def run_mart_checks(

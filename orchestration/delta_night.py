@@ -294,7 +294,7 @@ def write_slice_lake(
                     f"copy (select * from {rows} where patient_key in (select patient_key from "  # noqa: S608
                     f"read_parquet('{_text(slice_.patients)}'))) to '{_text(target)}' (format parquet)"
                 )
-            feeds[name] = feed.as_entry(files)
+            feeds[name] = {"files": files, "deduplicate": feed.deduplicate}
     content = {
         "feeds": feeds,
         "ledger": [],

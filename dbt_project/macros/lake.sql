@@ -37,16 +37,18 @@
     none that its source has deleted. The call to source() tells dbt and Dagster where the rows come from.
 
     People and infusions are made unique always, for a double one would double everything that hangs on it (`unique`;
-    not needed to ask whether a person is known at all). Other feeds need it only where the plan holds several extracts;
-    then the rows are compared with the keys of the later extracts alone, so that a night's small delta on a hundred
-    million rows costs a small join and no sort. Only where the oldest extract repeats a key itself are all rows compared. -#}
+    not needed to ask whether a person is known at all). Other feeds need it only where the plan says that a key may occur
+    twice. Then the rows are compared with the keys of the later extracts alone, so that a night's small delta on a hundred
+    million rows costs a small join and no sort; what the oldest extract repeats itself is found once a night for all
+    readers (`stg_emr__repeated_rows`). A slice holds the few rows of all extracts in one file: there all are compared. -#}
 {% macro lake_relation(feed, unique=true) -%}
     {%- do source('raw', feed) -%}
     {%- set plan = lake_plan()['feeds'].get(feed) or {} -%}
-    {%- set later = [] if plan.get('repeats_in_oldest') else later_files(plan.get('files') or []) -%}
+    {%- set later = later_files(plan.get('files') or []) -%}
     {%- set keys = feed_contract(feed)['key'] -%}
     {%- set not_deleted = "coalesce(lower(deleted), 'false') not in ('true', 't', '1', 'yes', 'y')" -%}
-    {%- if unique and feed in ('patients', 'cart_infusions') or plan.get('deduplicate') and not later -%}
+    {%- set repeated_rows = ref('stg_emr__repeated_rows') -%}
+    {%- if unique and feed in always_unique() or plan.get('deduplicate') and not later and not plan.get('repeats_in_oldest') -%}
         {%- set rows -%}
             (select * from {{ lake_rows(feed) }}
             qualify row_number() over (
@@ -57,19 +59,52 @@
     {%- elif plan.get('deduplicate') -%}
         {%- set rows -%}
             (select stored.* from {{ lake_rows(feed) }} as stored
+            {%- if later %}
             left join (
                 select {{ keys | join(', ') }}, max(row(source_extract, source_file, source_row)) as newest
                 from {{ lake_parquet(later) }}
                 group by {{ keys | join(', ') }}
             ) as later
                 on {% for key in keys %}stored.{{ key }} = later.{{ key }}{{ ' and ' if not loop.last }}{% endfor %}
-            where later.newest is null
-                or later.newest = row(stored.source_extract, stored.source_file, stored.source_row))
+            {%- endif %}
+            where true
+            {%- if later %}
+                and (later.newest is null
+                    or later.newest = row(stored.source_extract, stored.source_file, stored.source_row))
+            {%- endif %}
+            {%- if plan.get('repeats_in_oldest') %}
+                and not exists (
+                    select 1 from {{ repeated_rows }} as repeated
+                    where repeated.feed = '{{ feed }}' and repeated.source_row = stored.source_row
+                        and repeated.source_file = stored.source_file and repeated.source_extract = stored.source_extract
+                )
+            {%- endif %})
         {%- endset -%}
     {%- else -%}
         {%- set rows = lake_rows(feed) -%}
     {%- endif -%}
     {{ return('(select * from ' ~ rows ~ ' where ' ~ not_deleted ~ ')') }}
+{%- endmacro %}
+
+{#- Feeds whose rows are made unique whatever the plan says. -#}
+{% macro always_unique() -%}
+    {{ return(['patients', 'cart_infusions']) }}
+{%- endmacro %}
+
+{#- Of the other feeds those whose oldest extract may hold a key twice. -#}
+{% macro feeds_that_repeat() -%}
+    {%- set plans = lake_plan()['feeds'] -%}
+    {%- set repeating = [] -%}
+    {%- for feed in feed_names() if feed not in always_unique() and (plans.get(feed) or {}).get('repeats_in_oldest') -%}
+        {%- do repeating.append(feed) -%}
+    {%- endfor -%}
+    {{ return(repeating) }}
+{%- endmacro %}
+
+{#- Of a feed's files (raw/<feed>/<extract>/<file>) the rows of the oldest extract. -#}
+{% macro oldest_rows(feed) -%}
+    {%- set files = lake_plan()['feeds'][feed]['files'] -%}
+    {{ return(lake_parquet(files | reject('in', later_files(files)) | list)) }}
 {%- endmacro %}
 
 {#- Of a feed's files (raw/<feed>/<extract>/<file>) those of later extracts than the oldest among them. -#}

@@ -110,18 +110,17 @@ class FeedPlan:
     Attributes:
         files: relative to the lake, sorted.
         deduplicate: a key may occur more than once among them.
-        repeats_in_oldest: it may do so within the oldest extract already. Later extracts are small and their keys are
-            always compared; the oldest one, most often the snapshot with nearly all rows, is so only then.
+        repeats_in_oldest: it may do so within the oldest extract already, most often the snapshot with nearly all rows.
     """
 
     files: tuple[str, ...] = ()
     deduplicate: bool = False
     repeats_in_oldest: bool = False
 
-    def as_entry(self, files: Sequence[str] | None = None) -> dict[str, Any]:
-        """The feed's entry in a plan.json, with other files in place of these if given."""
+    def as_entry(self) -> dict[str, Any]:
+        """The feed's entry in plan.json."""
         return {
-            "files": list(self.files if files is None else files),
+            "files": list(self.files),
             "deduplicate": self.deduplicate,
             "repeats_in_oldest": self.repeats_in_oldest,
         }

@@ -49,7 +49,7 @@ def write_parts(
             plan["ledger"].append(ledger)
             plan["newest_extract"] = max(extract, plan["newest_extract"] or "")
         extracts = {extract for extract, _, _ in feeds.get(name, ())}
-        plan["feeds"][name] = {"files": files, "deduplicate": len(extracts) > 1}
+        plan["feeds"][name] = {"files": files, "deduplicate": len(extracts) > 1 or name in repeats_in_oldest}
         plan["feeds"][name]["repeats_in_oldest"] = name in repeats_in_oldest
     if rejected:
         plan["rejected"].append("rejected/patients.parquet")
@@ -159,21 +159,35 @@ def test_the_newest_row_of_a_key_counts_and_deleted_ones_are_gone(troubled: duck
     ]
 
 
-def test_a_row_told_twice_in_the_oldest_extract_counts_once_whatever_came_later(tmp_path: Path) -> None:
-    twice = [lab("ann", "1"), lab("ann", "1"), lab("ann", "2", loinc="777-3")]
+@pytest.mark.parametrize("later", [True, False])
+def test_a_row_told_twice_in_the_oldest_extract_counts_once_whatever_came_later(tmp_path: Path, *, later: bool) -> None:
+    first = [
+        ("2020-01-01", "lab_results-0001.csv", [lab("ann", "1"), lab("ann", "1"), lab("ann", "2", loinc="777-3")]),
+        ("2020-01-01", "lab_results-0002.csv", [lab("ann", "1"), lab("bob", "1"), lab("ann", "3", loinc="718-7")]),
+    ]
+    second = [("2020-01-02", "lab_results-0001.csv", [lab("ann", "20", loinc="777-3"), lab("bob", "10")])]
     write_parts(
         tmp_path / "lake",
         {
-            "patients": [("2020-01-01", "patients.csv", [person("ann")])],
-            "lab_results": [
-                ("2020-01-01", "lab_results.csv", twice),
-                ("2020-01-02", "lab_results.csv", [lab("ann", "20", loinc="777-3")]),
-            ],
+            "patients": [("2020-01-01", "patients.csv", [person("ann"), person("bob")])],
+            "lab_results": [*first, *(second if later else ())],
         },
-        repeats_in_oldest=["lab_results"],
+        repeats_in_oldest=["lab_results", "patients"],
     )
-    rows = built(tmp_path).execute("select loinc, value, source_row from unpublished.staging.stg_emr__lab_results")
-    assert sorted(rows.fetchall()) == [("6690-2", 1.0, 2), ("777-3", 20.0, 1)]
+    connection = built(tmp_path)
+    rows = connection.execute(
+        "select loinc, value, source_file[13:16], source_row from unpublished.staging.stg_emr__lab_results order by all"
+    ).fetchall()
+    assert rows == [
+        ("6690-2", 1.0, "0002", 1),
+        ("6690-2", 10.0, "0001", 2) if later else ("6690-2", 1.0, "0002", 2),
+        ("718-7", 3.0, "0002", 3),
+        ("777-3", 20.0, "0001", 1) if later else ("777-3", 2.0, "0001", 3),
+    ]
+    repeated = connection.execute(
+        "select feed, source_file[13:16], source_row from unpublished.staging.stg_emr__repeated_rows"
+    )
+    assert sorted(repeated.fetchall()) == [("lab_results", "0001", 1), ("lab_results", "0001", 2)]
 
 
 def test_unreadable_values_are_listed_as_they_stood(troubled: duckdb.DuckDBPyConnection) -> None:
