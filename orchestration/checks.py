@@ -52,9 +52,7 @@ def _raw_checks(specs: Sequence[CheckSpec], beside: Callable[[RefreshContext], N
         if is_whole_night(context.run):
             beside(refresh)
         histories = history_records(feed_histories(refresh.lake, refresh.pseudonymiser.key_id))
-        results = refresh.judge.lake(
-            refresh.home.lake, _pages(refresh), histories, refresh.settings.memory_limit
-        )
+        results = refresh.judge.lake(refresh.home.lake, _pages(refresh), histories, refresh.settings.memory_limit)
         record_results(refresh.home, "raw", results)
         yield from _as_results(results, _chosen(context, specs))
 

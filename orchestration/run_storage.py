@@ -3,9 +3,10 @@
 Dagster's own SQLite storage opens and closes a database for each event. Closing the last connection makes SQLite
 checkpoint and sync, and a new engine compiles each statement anew: about 12 ms an event, 6 to 12 s for a night of a
 thousand events. With one open connection per database it is 2 ms. The event of an asset, which holds the lineage of
-all its columns, is made into text once, not twice. Which tables and columns the index has is asked once, not with each
-event of an asset or a check, and events that Dagster hands over together are stored in one transaction. All else,
-the schema included, is Dagster's.
+all its columns, is made into text once, not twice; each table that is made from the asset asks for that event, and the
+process that stored it does not read it back from the text. Which tables and columns the index has is asked once, not
+with each event of an asset or a check, and events that Dagster hands over together are stored in one transaction. All
+else, the schema included, is Dagster's.
 
 Databases are made by one process at a time: a webserver and a daemon that meet a new home in the same moment would both
 write the schema's version, and two versions are an error for every later start.
@@ -16,12 +17,13 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as db
+from dagster._core.event_api import EventLogRecord
 from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
@@ -29,6 +31,7 @@ from dagster._time import datetime_from_timestamp
 from sqlalchemy.pool import QueuePool
 
 if TYPE_CHECKING:
+    from dagster import AssetKey
     from dagster._core.events.log import EventLogEntry
     from dagster._serdes import ConfigurableClassData
     from sqlalchemy.engine import Connection, Engine
@@ -81,6 +84,7 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
         self._engines: dict[str, Engine] = {}
         self._last_text: tuple[EventLogEntry | None, str] = (None, "")
         self._joined: dict[str, Connection] = {}  # open transactions, by shard; only who holds the lock looks here
+        self._last_records: dict[str, tuple[str, EventLogRecord]] = {}  # by asset, beside the text in the index
         self._known_tables: set[str] = set()
         self._complete_migrations: set[str] = set()
         self._asset_key_columns: dict[str, bool] = {}
@@ -121,12 +125,34 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
         if written is not event or happened is None or not happened.is_step_materialization:
             return super()._get_asset_entry_values(event, event_id, has_asset_key_index_cols)
         values: dict[str, Any] = {
-            "last_materialization": _record_text(text, event_id),
+            "last_materialization": self._remember(event, event_id, text),
             "last_run_id": event.run_id,
         }
         if has_asset_key_index_cols:
             values["last_materialization_timestamp"] = datetime_from_timestamp(event.timestamp)
         return values
+
+    def _remember(self, event: EventLogEntry, event_id: int, event_text: str) -> str:
+        text = _record_text(event_text, event_id)
+        if event.dagster_event is not None and event.dagster_event.asset_key is not None:
+            record = EventLogRecord(storage_id=event_id, event_log_entry=event)
+            self._last_records[event.dagster_event.asset_key.to_string()] = (text, record)
+        return text
+
+    def _get_latest_materialization_records(
+        self, raw_asset_rows: Sequence[Mapping[str, Any]]
+    ) -> Mapping[AssetKey, EventLogRecord | None]:
+        known: dict[AssetKey, EventLogRecord | None] = {}
+        others: list[Mapping[str, Any]] = []
+        for row in raw_asset_rows:
+            text, record = self._last_records.get(row["asset_key"], (None, None))
+            key = record and record.asset_key
+            # Another process may have stored a later one, or an asset may have been wiped, which its details tell.
+            if key is None or text != row["last_materialization"] or row["asset_details"]:
+                others.append(row)
+            else:
+                known[key] = record
+        return {**known, **super()._get_latest_materialization_records(others)} if others else known
 
     def store_event(self, event: EventLogEntry) -> None:
         """Store one event, what the index keeps of it in one transaction: a check's evaluation took three."""

@@ -71,6 +71,39 @@ def test_each_table_keeps_its_own_last_event(storage: PooledSqliteEventLogStorag
     assert found == {"patients": 39, "outcomes": 39}
 
 
+def last_records(storage: SqliteEventLogStorage) -> dict[str, EventLogRecord | None]:
+    """The record of each asset's last materialisation, as whoever makes the next table asks for it."""
+    return {
+        record.asset_entry.asset_key.path[-1]: record.asset_entry.last_materialization_record
+        for record in storage.get_asset_records()
+    }
+
+
+def last_moments(storage: SqliteEventLogStorage) -> dict[str, float]:
+    return {table: record.timestamp for table, record in last_records(storage).items() if record is not None}
+
+
+def test_a_record_that_is_not_read_back_is_the_one_that_was_stored(storage: PooledSqliteEventLogStorage) -> None:
+    for timestamp, table in ((1.0, "patients"), (2.0, "outcomes"), (3.0, "patients")):
+        storage.store_event(materialised(table, timestamp, rows=int(timestamp)))
+    elsewhere = SqliteEventLogStorage(storage._base_dir)
+    assert last_records(storage) == last_records(elsewhere)
+    elsewhere.dispose()
+
+
+def test_what_another_process_stored_or_wiped_is_seen(storage: PooledSqliteEventLogStorage) -> None:
+    for table in ("patients", "outcomes", "events"):
+        storage.store_event(materialised(table, 1.0))
+    other = PooledSqliteEventLogStorage(storage._base_dir)
+    other.store_event(materialised("patients", 2.0))
+    other.wipe_asset(dg.AssetKey(["marts", "outcomes"]))
+    other.dispose()
+    assert last_moments(storage) == {"patients": 2.0, "events": 1.0}
+    after_the_wipe = 4_000_000_000.0
+    storage.store_event(materialised("outcomes", after_the_wipe))
+    assert last_moments(storage) == {"patients": 2.0, "events": 1.0, "outcomes": after_the_wipe}
+
+
 def test_an_event_that_was_not_the_last_written_is_still_itself(storage: PooledSqliteEventLogStorage) -> None:
     first, second = materialised("patients", 1532937600.0, rows=1), materialised("outcomes", 1532937600.0, rows=2)
     storage.store_event(first)
