@@ -37,6 +37,7 @@ def judge_lake(tmp_path: Path) -> Judge:
         pages: Path | None = None,
         thresholds: Path | None = None,
         histories: Sequence[Mapping[str, Any]] = (),
+        memory_limit: str | None = None,
         **feeds: str,
     ) -> dict[str, CheckResult]:
         planned = {name: Files() for name in ("vital_signs", "procedures")}
@@ -45,7 +46,8 @@ def judge_lake(tmp_path: Path) -> Judge:
                 connection.execute(f"copy ({select}) to '{tmp_path}/{name}.parquet' (format parquet)")
             planned[name] = Files([f"{name}.parquet"])
         ledger = planned.pop("ledger", Files()).files
-        options: dict[str, Any] = {} if thresholds is None else {"thresholds": thresholds}
+        options: dict[str, Any] = {"memory_limit": memory_limit}
+        options |= {} if thresholds is None else {"thresholds": thresholds}
         results = run_raw_checks(LakePlan(planned, ledger), tmp_path, pages, histories=histories, **options)
         return {result.check: result for result in results}
 

@@ -212,6 +212,11 @@ def test_messages_hold_counts_and_no_values(judge_lake: Judge, tmp_path: Path) -
     assert "7.654" not in (pages / "raw.json").read_text()
 
 
+def test_the_frames_keep_to_the_memory_limit(judge_lake: Judge) -> None:
+    results = judge_lake(memory_limit="1KB", **SOUND)
+    assert "could not run: Out of Memory Error" in results["birth_year_plausible"].message
+
+
 def test_an_unreadable_lake_file_is_named(judge_lake: Judge, tmp_path: Path) -> None:
     judge_lake(patients=SOUND["patients"])
     (tmp_path / "patients.parquet").write_bytes(b"PAR1 broken")
