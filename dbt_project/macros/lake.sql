@@ -48,7 +48,7 @@
     {%- set keys = feed_contract(feed)['key'] -%}
     {%- set not_deleted = "coalesce(lower(deleted), 'false') not in ('true', 't', '1', 'yes', 'y')" -%}
     {%- set repeated_rows = ref('stg_emr__repeated_rows') -%}
-    {%- if unique and feed in always_unique() or plan.get('deduplicate') and not later and not plan.get('repeats_in_oldest') -%}
+    {%- if unique and feed in ('patients', 'cart_infusions') or plan.get('deduplicate') and not later and not plan.get('repeats_in_oldest') -%}
         {%- set rows -%}
             (select * from {{ lake_rows(feed) }}
             qualify row_number() over (
@@ -86,16 +86,11 @@
     {{ return('(select * from ' ~ rows ~ ' where ' ~ not_deleted ~ ')') }}
 {%- endmacro %}
 
-{#- Feeds whose rows are made unique whatever the plan says. -#}
-{% macro always_unique() -%}
-    {{ return(['patients', 'cart_infusions']) }}
-{%- endmacro %}
-
-{#- Of the other feeds those whose oldest extract may hold a key twice. -#}
+{#- Feeds whose oldest extract may hold a key twice. -#}
 {% macro feeds_that_repeat() -%}
     {%- set plans = lake_plan()['feeds'] -%}
     {%- set repeating = [] -%}
-    {%- for feed in feed_names() if feed not in always_unique() and (plans.get(feed) or {}).get('repeats_in_oldest') -%}
+    {%- for feed in feed_names() if (plans.get(feed) or {}).get('repeats_in_oldest') -%}
         {%- do repeating.append(feed) -%}
     {%- endfor -%}
     {{ return(repeating) }}

@@ -12,7 +12,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -117,14 +117,6 @@ class FeedPlan:
     deduplicate: bool = False
     repeats_in_oldest: bool = False
 
-    def as_entry(self) -> dict[str, Any]:
-        """The feed's entry in plan.json."""
-        return {
-            "files": list(self.files),
-            "deduplicate": self.deduplicate,
-            "repeats_in_oldest": self.repeats_in_oldest,
-        }
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -138,7 +130,7 @@ class Plan:
     def as_json(self) -> str:
         """The text of plan.json: stable for the same plan."""
         content = {
-            "feeds": {name: feed.as_entry() for name, feed in self.feeds.items()},
+            "feeds": {name: asdict(feed) for name, feed in self.feeds.items()},
             "ledger": list(self.ledger),
             "rejected": list(self.rejected),
             "newest_extract": self.newest_extract,

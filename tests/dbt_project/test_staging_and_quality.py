@@ -190,6 +190,25 @@ def test_a_row_told_twice_in_the_oldest_extract_counts_once_whatever_came_later(
     assert sorted(repeated.fetchall()) == [("lab_results", "0001", 1), ("lab_results", "0001", 2)]
 
 
+def test_a_patient_whom_the_newer_row_of_one_extract_deletes_is_unknown(tmp_path: Path) -> None:
+    """Told by two tables of the oldest extract: whether a person is known follows the row that counts."""
+    write_parts(
+        tmp_path / "lake",
+        {
+            "patients": [
+                ("2020-01-01", "a.csv", [person("ann"), person("bob")]),
+                ("2020-01-01", "b.csv", [person("ann", deleted="true")]),
+            ],
+            "procedures": [
+                ("2020-01-01", "procedures.csv", [person(name, procedure="allo_hsct") for name in ("ann", "bob")])
+            ],
+        },
+        repeats_in_oldest=["patients"],
+    )
+    rows = built(tmp_path).execute("select patient_key from unpublished.staging.stg_emr__procedures").fetchall()
+    assert rows == [(patient_key("bob"),)]
+
+
 def test_unreadable_values_are_listed_as_they_stood(troubled: duckdb.DuckDBPyConnection) -> None:
     rows = troubled.execute(
         'select feed, file, "row", "column", "text", reason from quality.rejected_values order by all'
