@@ -44,6 +44,8 @@ def with_dictionary(column: pa.DictionaryArray, changed: pa.StringArray) -> pa.D
 
 def without_unused_texts(column: pa.DictionaryArray) -> pa.DictionaryArray:
     """The column with only those texts in its dictionary that some row holds: a file is written with all of them."""
+    if len(column.dictionary) == 1 and column.null_count < len(column):
+        return column
     used = np.zeros(len(column.dictionary) + 1, np.bool_)
     indices = pc.fill_null(column.indices, len(column.dictionary)).to_numpy(zero_copy_only=False)
     used[indices] = True
@@ -56,8 +58,10 @@ def without_unused_texts(column: pa.DictionaryArray) -> pa.DictionaryArray:
 
 
 def stripped(texts: pa.StringArray) -> pa.StringArray:
-    """Texts without white space around them; an empty one is NULL."""
+    """Texts without white space around them; an empty one is NULL. The same object when they all are so already."""
     trimmed = pc.utf8_trim_whitespace(texts)
+    if trimmed.equals(texts) and pc.min(pc.binary_length(texts)).as_py() != 0:
+        return texts
     return pc.if_else(pc.equal(pc.binary_length(trimmed), 0), pa.scalar(None, pa.string()), trimmed)
 
 

@@ -252,6 +252,8 @@ def _is_telling(folded: str, tokens: tuple[str, ...]) -> bool:
 
 
 def _is_long(squeezed: str) -> bool:
+    if not _MIN_LONG_CODE <= len(squeezed) < _MIN_LONG_WORD:  # nearly all, and told by the length alone
+        return len(squeezed) >= _MIN_LONG_WORD
     if squeezed.isdigit():
         return len(squeezed) >= _MIN_LONG_NUMBER
     has_digit = any(sign.isdigit() for sign in squeezed)
