@@ -48,13 +48,11 @@ def without_unused_texts(column: pa.DictionaryArray) -> pa.DictionaryArray:
         return column
     used = np.zeros(len(column.dictionary) + 1, np.bool_)
     indices = pc.fill_null(column.indices, len(column.dictionary)).to_numpy(zero_copy_only=False)
-    used[indices] = True
+    used[indices.astype(np.intp)] = True  # with any other kind of whole number it takes three times as long
     if used[:-1].all():
         return column
-    places = np.cumsum(used, dtype=np.int32) - 1
-    return pa.DictionaryArray.from_arrays(
-        pa.array(places[indices].astype(np.int32), mask=missing(column)), column.dictionary.filter(pa.array(used[:-1]))
-    )
+    places = pa.array(np.cumsum(used[:-1], dtype=np.int32) - np.int32(1))
+    return pa.DictionaryArray.from_arrays(places.take(column.indices), column.dictionary.filter(pa.array(used[:-1])))
 
 
 def stripped(texts: pa.StringArray) -> pa.StringArray:
