@@ -209,8 +209,7 @@ def _read_identifiers(
             for rows in _mapped_in_order(table, mapping):
                 for name in names:
                     if name in rows.columns:
-                        texts = rows.columns[name].dictionary.to_pylist()
-                        found.setdefault(name, set()).update(text for text in texts if text)
+                        found.setdefault(name, set()).update(filter(None, rows.columns[name].dictionary.to_pylist()))
         except UnreadableFileError as problem:
             raise refused_file(delivery.extract, source, problem) from None
     patient_ids = found.pop("patient_id", set())

@@ -288,9 +288,9 @@ def _identities(load: FileLoad, source: Columns) -> dict[str, int | None]:
     if not removed or "patient_id" not in source:
         return {}
     found: dict[str, int | None] = {}
-    cells = [source[name].to_pylist() for name in removed]
-    for patient, *person in zip(source["patient_id"].to_pylist(), *cells, strict=True):
+    patients, *cells = (source[name].cast(pa.string()).to_pylist() for name in ("patient_id", *removed))
+    for patient, person in zip(patients, zip(*cells, strict=True), strict=True):
         if patient is not None:
-            key, identity = load.pseudonymiser.patient_key(patient), hash(tuple(person))
+            key, identity = load.pseudonymiser.patient_key(patient), hash(person)
             found[key] = identity if found.get(key, identity) == identity else None
     return found
