@@ -216,9 +216,9 @@ def _add_length(lengths: dict[str, frozenset[int]], start: str, length: int) -> 
         lengths[start] = _only(length) if known is None else known | _only(length)
 
 
-def telling_ids(ids: Mapping[str, Set[str]]) -> frozenset[str]:
+def telling_ids(ids: Mapping[str, pa.StringArray | pa.ChunkedArray]) -> frozenset[str]:
     """Of hospital ids by kind those long enough to tell from a grade or a number of the day."""
-    every = (text for texts in ids.values() for text in texts if text is not None)
+    every = (text for texts in ids.values() for text in texts.to_pylist() if text is not None)
     return frozenset(text for text in every if len(text) >= _MIN_WORD and may_be_an_id(text))
 
 
@@ -252,6 +252,8 @@ def _is_telling(folded: str, tokens: tuple[str, ...]) -> bool:
 
 
 def _is_long(squeezed: str) -> bool:
+    if not _MIN_LONG_CODE <= len(squeezed) < _MIN_LONG_WORD:  # nearly all, and told by the length alone
+        return len(squeezed) >= _MIN_LONG_WORD
     if squeezed.isdigit():
         return len(squeezed) >= _MIN_LONG_NUMBER
     has_digit = any(sign.isdigit() for sign in squeezed)

@@ -49,7 +49,7 @@ from orchestration.extracts.profiles import SourceProfile
 from orchestration.extracts.pseudonymise import Pseudonymiser
 from orchestration.extracts.readers import Chunk, SourceTable, UnreadableFileError
 from orchestration.extracts.shaping import FileLoad, ShapedRows, lake_schema, rejected_table, shape_rows, withheld_rows
-from orchestration.extracts.vault import write_vault
+from orchestration.extracts.vault import SeenIds, write_vault
 
 _WORKERS = 2
 _SMALL_FILE = 1 << 20  # bytes; starting threads takes longer than such a file, and most nightly deltas are such files
@@ -209,8 +209,7 @@ def _read_identifiers(
             for rows in _mapped_in_order(table, mapping):
                 for name in names:
                     if name in rows.columns:
-                        texts = rows.columns[name].dictionary.to_pylist()
-                        found.setdefault(name, set()).update(text for text in texts if text)
+                        found.setdefault(name, set()).update(filter(None, rows.columns[name].dictionary.to_pylist()))
         except UnreadableFileError as problem:
             raise refused_file(delivery.extract, source, problem) from None
     patient_ids = found.pop("patient_id", set())
@@ -286,7 +285,7 @@ def _load_table(
         notes=notes_text(_notes(load, mapping, counts)),
     )
     with lake.writing(lake.vault_file(*names)) as sealed:
-        write_vault(sealed, counts.ids, load.pseudonymiser.sealing_key)
+        write_vault(sealed, counts.ids.by_kind(), load.pseudonymiser.sealing_key)
     lake.write_ledger_row(row, load.stem)
     return replace(_from_ledger(row), already_in_lake=False)
 
@@ -301,7 +300,7 @@ class _Counts:
     skipped: int = 0
     masked_cells: int = 0
     masked: list[tuple[str, int]] = field(default_factory=list)
-    ids: dict[str, set[str]] = field(default_factory=dict)
+    ids: SeenIds = field(default_factory=SeenIds)
     identities: dict[str, int] = field(default_factory=dict)
     identity_conflicts: set[str] = field(default_factory=set)
 
@@ -315,8 +314,7 @@ class _Counts:
         self.masked_cells += shaped.masked_cells
         noted = [(column, row + before) for column, row in shaped.masked]
         self.masked += noted[: _NOTED_ROWS - len(self.masked)]
-        for kind, texts in shaped.ids.items():
-            self.ids.setdefault(kind, set()).update(texts)
+        self.ids.add(shaped.ids)
         for patient, identity in shaped.identities.items():
             if identity is None or self.identities.setdefault(patient, identity) != identity:
                 self.identity_conflicts.add(patient)
@@ -382,7 +380,7 @@ def _set_aside(
     if not len(positions):
         return
     kept = lake_file.with_suffix(".kept")
-    ids = telling_ids(counts.ids)
+    ids = telling_ids(counts.ids.by_kind())
     try:
         start = 0
         with pq.ParquetFile(lake_file) as opened, lake_writer(kept, lake_schema(load.feed)) as writer:

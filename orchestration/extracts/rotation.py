@@ -72,7 +72,7 @@ def _rekey(lake: Lake, row: LedgerRow, old: Pseudonymiser, new: Pseudonymiser, r
         with lake.writing(target) as temporary:
             _rekey_rejected(lake.root / row.rejected_file, temporary, FEEDS[row.feed], hashes, moves)
     with lake.writing(lake.vault_file(row.feed, row.extract, stem, load_id)) as temporary:
-        write_vault(temporary, ids, new.sealing_key)
+        write_vault(temporary, {kind: pa.array(texts, pa.string()) for kind, texts in ids.items()}, new.sealing_key)
     delivery = sorted(replaced.get(each, each) for each in json.loads(row.delivery))
     again = replace(
         row,

@@ -97,7 +97,7 @@ class ShapedRows:
     skipped: int
     masked_cells: int
     masked: tuple[tuple[str, int], ...]
-    ids: Mapping[str, Set[str]] = field(default_factory=dict)
+    ids: Mapping[str, pa.ChunkedArray] = field(default_factory=dict)
     identities: Mapping[str, int | None] = field(default_factory=dict)
 
 
@@ -215,8 +215,9 @@ def _after_verb(
     if verb is Verb.DROP:
         return empty_column(len(cells)), None
     if verb is Verb.PSEUDONYMISE:
-        hashed = [load.pseudonymiser.keyed_hash(column.hash_kind, text) for text in cells.dictionary.to_pylist()]
-        return with_dictionary(cells, pa.array(hashed, pa.string())), None
+        hashed = load.pseudonymiser.keyed_hashes(column.hash_kind, cells.dictionary.to_pylist())
+        # Different ids have different hashes, so that the dictionary needn't be made distinct again.
+        return pa.DictionaryArray.from_arrays(cells.indices, pa.array(hashed, pa.string())), None
     texts = load.known.scrub_column(cells.dictionary, column.kind)
     hit = None
     if texts is not cells.dictionary:
@@ -232,13 +233,13 @@ def _after_verb(
     return kept, hit
 
 
-def _ids(feed: Feed, source: Columns) -> dict[str, set[str]]:
+def _ids(feed: Feed, source: Columns) -> dict[str, pa.ChunkedArray]:
     """The hospital ids of the chunk by kind, to be sealed for a later key rotation."""
-    ids: dict[str, set[str]] = {}
+    ids: dict[str, list[pa.StringArray]] = {}
     for column in feed.columns:
         if column.hash_kind and column.name in source:
-            ids.setdefault(column.hash_kind, set()).update(source[column.name].dictionary.to_pylist())
-    return ids
+            ids.setdefault(column.hash_kind, []).append(source[column.name].dictionary)
+    return {kind: pa.chunked_array(texts, pa.string()) for kind, texts in ids.items()}
 
 
 def _of_no_patient(load: FileLoad, source: Columns, count: int) -> npt.NDArray[np.bool_]:
@@ -287,9 +288,9 @@ def _identities(load: FileLoad, source: Columns) -> dict[str, int | None]:
     if not removed or "patient_id" not in source:
         return {}
     found: dict[str, int | None] = {}
-    cells = [source[name].to_pylist() for name in removed]
-    for patient, *person in zip(source["patient_id"].to_pylist(), *cells, strict=True):
+    patients, *cells = (source[name].cast(pa.string()).to_pylist() for name in ("patient_id", *removed))
+    for patient, person in zip(patients, zip(*cells, strict=True), strict=True):
         if patient is not None:
-            key, identity = load.pseudonymiser.patient_key(patient), hash(tuple(person))
+            key, identity = load.pseudonymiser.patient_key(patient), hash(person)
             found[key] = identity if found.get(key, identity) == identity else None
     return found

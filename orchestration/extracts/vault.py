@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import io
 import secrets
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -20,16 +21,45 @@ from orchestration.extracts.errors import KeyRefused
 
 _MAGIC = b"cart-vault-1"
 _NONCE_BYTES = 12
-Ids = Mapping[str, Set[str]]
-"""Hospital ids by kind: patient, infusion, event, encounter."""
+_MOST_WAITING = 1_000_000
+Ids = Mapping[str, pa.StringArray]
+"""Hospital ids by kind: patient, infusion, event, encounter; each once."""
+
+
+class SeenIds:
+    """The hospital ids met in a file so far: as Arrow's texts, for as Python's a million of them fill memory."""
+
+    def __init__(self) -> None:
+        """Holds none."""
+        self._distinct: dict[str, pa.StringArray] = {}
+        self._waiting: dict[str, list[pa.StringArray]] = {}
+
+    def add(self, ids: Mapping[str, pa.ChunkedArray]) -> None:
+        """Takes a chunk's ids by kind; most of them may have been met before."""
+        for kind, texts in ids.items():
+            waiting = self._waiting.setdefault(kind, [])
+            waiting += texts.chunks
+            if sum(map(len, waiting)) > max(_MOST_WAITING, len(self._distinct.get(kind, ()))):
+                self._settle(kind)
+
+    def by_kind(self) -> Ids:
+        """All of them, each once, in the order in which they came."""
+        for kind in self._waiting:
+            self._settle(kind)
+        return self._distinct
+
+    def _settle(self, kind: str) -> None:
+        known = self._distinct.get(kind, pa.array([], pa.string()))
+        self._distinct[kind] = pc.unique(pa.chunked_array([known, *self._waiting[kind]], pa.string()))
+        self._waiting[kind] = []
 
 
 def write_vault(path: Path, ids: Ids, sealing_key: bytes) -> None:
     """Seals the ids into `path`."""
-    kinds = [kind for kind in sorted(ids) for _ in ids[kind]]
-    texts = [text for kind in sorted(ids) for text in sorted(ids[kind])]
+    kinds = [pa.repeat(pa.scalar(kind, pa.string()), len(texts)) for kind, texts in ids.items()]
+    columns = {"kind": pa.chunked_array(kinds, pa.string()), "id": pa.chunked_array([*ids.values()], pa.string())}
     plain = io.BytesIO()
-    pq.write_table(pa.table({"kind": pa.array(kinds, pa.string()), "id": pa.array(texts, pa.string())}), plain)
+    pq.write_table(pa.table(columns), plain)
     path.write_bytes(sealed(plain.getvalue(), sealing_key))
 
 
