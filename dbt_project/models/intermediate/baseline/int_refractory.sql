@@ -20,12 +20,11 @@ with lines as (
 -- stretch: the negatives of a positive's own day are counted with those before it.
 mrd_before_infusion as (
     select
-        time_zero.patient_number,
         mrd.patient_key,
         mrd.sampled_on,
         mrd.status,
         count(*) filter (where mrd.status = 'negative') over (
-            partition by time_zero.patient_number order by mrd.sampled_on
+            partition by mrd.patient_key order by mrd.sampled_on
         ) as stretch
     from {{ ref('int_mrd_findings') }} as mrd
     inner join {{ ref('int_time_zero') }} as time_zero
