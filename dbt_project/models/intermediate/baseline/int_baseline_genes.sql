@@ -12,7 +12,9 @@ with findings as (
             case findings.kind when 'fusion' then 'other_fusion_gene' else 'other_mutation' end
         ) as covariate,
         findings.result = 'positive' as is_positive,
-        {{ evidence_struct('findings.') }} as evidence
+        findings.source_extract,
+        findings.source_file,
+        findings.source_row
     from {{ ref('stg_emr__molecular_findings') }} as findings
     inner join {{ ref('int_time_zero') }} as time_zero on findings.patient_key = time_zero.patient_key
     left join {{ ref('genes') }} as genes
@@ -33,16 +35,31 @@ names as (
     group by patient_key
 ),
 
-tested as (
+tested_by_file as (
     select
         patient_key,
+        source_extract,
+        source_file,
         bool_or(is_positive) filter (where covariate = 'bcr_abl1') as bcr_abl1,
         bool_or(is_positive) filter (where covariate = 'other_fusion_gene') as other_fusion_gene,
         bool_or(is_positive) filter (where covariate = 'sh2b3') as sh2b3,
         bool_or(is_positive) filter (where covariate = 'pax5') as pax5,
         bool_or(is_positive) filter (where covariate = 'other_mutation') as other_mutation,
-        list_sort(list(evidence)) as evidence
+        {{ source_rows_of_file() }}
     from findings
+    group by patient_key, source_extract, source_file
+),
+
+tested as (
+    select
+        patient_key,
+        bool_or(bcr_abl1) as bcr_abl1,
+        bool_or(other_fusion_gene) as other_fusion_gene,
+        bool_or(sh2b3) as sh2b3,
+        bool_or(pax5) as pax5,
+        bool_or(other_mutation) as other_mutation,
+        {{ evidence_of_files('molecular_findings') }} as evidence
+    from tested_by_file
     group by patient_key
 )
 

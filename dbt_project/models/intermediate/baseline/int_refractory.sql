@@ -16,14 +16,15 @@ with lines as (
     group by lines.patient_key
 ),
 
--- On one day a negative result of any method ends a positive stretch, so negatives come first.
-mrd_stretches as (
+-- Every positive result between two negative days is of one stretch. On one day a negative result of any method ends a
+-- stretch: the negatives of a positive's own day are counted with those before it.
+mrd_before_infusion as (
     select
-        mrd.*,
+        mrd.patient_key,
+        mrd.sampled_on,
+        mrd.status,
         count(*) filter (where mrd.status = 'negative') over (
-            partition by mrd.patient_key
-            order by mrd.sampled_on, (mrd.status = 'positive'), {{ source_order('mrd.') }}
-            rows between unbounded preceding and current row
+            partition by mrd.patient_key order by mrd.sampled_on
         ) as stretch
     from {{ ref('int_mrd_findings') }} as mrd
     inner join {{ ref('int_time_zero') }} as time_zero
@@ -34,23 +35,43 @@ persistent_stretches as (
     select
         patient_key,
         stretch,
-        list({{ evidence_struct() }} order by sampled_on, {{ source_order() }}) as evidence
-    from mrd_stretches
+        min(sampled_on) as first_on,
+        max(sampled_on) as last_on
+    from mrd_before_infusion
     where status = 'positive'
     group by patient_key, stretch
     having date_diff('day', min(sampled_on), max(sampled_on)) >= {{ rule_constant('mrd_persistence_days') }}
 ),
 
+first_persistent_stretches as (
+    select
+        patient_key,
+        min(first_on) as first_on,
+        min(last_on) as last_on
+    from persistent_stretches
+    group by patient_key
+),
+
+-- The rows of the few stretches that persist are fetched by their days: carried through window and groups they cost twice.
+persistent_evidence as (
+    select
+        mrd.patient_key,
+        list({{ evidence_struct('mrd.') }}) as evidence
+    from {{ ref('int_mrd_findings') }} as mrd
+    inner join first_persistent_stretches as stretches
+        on mrd.patient_key = stretches.patient_key
+        and mrd.sampled_on between stretches.first_on and stretches.last_on
+    where mrd.status = 'positive'
+    group by mrd.patient_key
+),
+
 mrd as (
     select
-        mrd_stretches.patient_key,
-        count(persistent_stretches.stretch) > 0 as mrd_stayed_positive,
-        arg_min(persistent_stretches.evidence, persistent_stretches.stretch) as evidence
-    from mrd_stretches
-    left join persistent_stretches
-        on mrd_stretches.patient_key = persistent_stretches.patient_key
-        and mrd_stretches.stretch = persistent_stretches.stretch
-    group by mrd_stretches.patient_key
+        measured.patient_key,
+        persistent_evidence.patient_key is not null as mrd_stayed_positive,
+        persistent_evidence.evidence
+    from (select distinct patient_key from mrd_before_infusion) as measured
+    left join persistent_evidence on measured.patient_key = persistent_evidence.patient_key
 ),
 
 signs as (

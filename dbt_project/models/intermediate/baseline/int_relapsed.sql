@@ -2,6 +2,14 @@
 -- and before the infusion, more marrow blasts than the constant relapse_marrow_blasts_above_percent, any circulating
 -- blasts, or an extramedullary site present. Without a previous line nothing is known (NULL).
 -- One row per patient with an infusion.
+
+{%- set signs = {
+    'blood': 'circulating blasts after remission',
+    'extramedullary': 'extramedullary disease after remission',
+    'line': 'line with outcome relapse',
+    'marrow': 'marrow blasts after remission',
+} %}
+
 with lines as (
     select lines.*, time_zero.infusion_date
     from {{ ref('int_time_zero') }} as time_zero
@@ -18,19 +26,19 @@ remissions as (
 
 leukemia as (
     select
-        patient_key, 'marrow blasts after remission' as sign, sampled_on as seen_on,
+        patient_key, 'marrow' as found_in, sampled_on as seen_on,
         source_feed, source_extract, source_file, source_row
     from {{ ref('stg_emr__marrow_assessments') }}
     where blast_percent > {{ rule_constant('relapse_marrow_blasts_above_percent') }}
     union all
     select
-        patient_key, 'circulating blasts after remission', collected_on,
+        patient_key, 'blood', collected_on,
         source_feed, source_extract, source_file, source_row
     from {{ ref('int_circulating_blasts') }}
     where blasts_present
     union all
     select
-        patient_key, 'extramedullary disease after remission', assessed_on,
+        patient_key, 'extramedullary', assessed_on,
         source_feed, source_extract, source_file, source_row
     from {{ ref('stg_emr__extramedullary_assessments') }}
     where finding = 'present'
@@ -38,7 +46,7 @@ leukemia as (
 
 signs as (
     select
-        patient_key, 'line with outcome relapse' as sign, ended_on as seen_on,
+        patient_key, 'line' as found_in, ended_on as seen_on,
         source_feed, source_extract, source_file, source_row
     from lines
     where outcome = 'relapse'
@@ -55,19 +63,25 @@ signs as (
 first_signs as (
     select
         patient_key,
-        sign,
-        arg_min({{ evidence_struct() }}, row(coalesce(seen_on, date '9999-12-31'), {{ source_order() }})) as evidence
+        {%- for found_in in signs %}
+        arg_min({{ evidence_struct() }}, row(coalesce(seen_on, date '9999-12-31'), {{ source_order() }}))
+            filter (where found_in = '{{ found_in }}') as {{ found_in }}{{ "," if not loop.last }}
+        {%- endfor %}
     from signs
-    group by patient_key, sign
+    group by patient_key
 ),
 
 relapses as (
     select
         patient_key,
-        string_agg(sign, '; ' order by sign) as relapsed_because,
-        list(evidence order by sign) as evidence
+        concat_ws(
+            '; ',
+            {%- for found_in, words in signs.items() %}
+            case when {{ found_in }} is not null then '{{ words }}' end{{ "," if not loop.last }}
+            {%- endfor %}
+        ) as relapsed_because,
+        list_filter([{{ signs | join(', ') }}], lambda sign: sign is not null) as evidence
     from first_signs
-    group by patient_key
 ),
 
 known as (

@@ -4,9 +4,7 @@
 -- One row per relapsed patient. Source: paper and study contract.
 
 with candidates as (
-    select
-        leukemia.*,
-        remission.evidence as remission_evidence
+    select leukemia.*
     from {{ ref('int_leukemia_findings') }} as leukemia
     left join {{ ref('int_first_complete_remission') }} as remission on leukemia.patient_key = remission.patient_key
     where
@@ -20,25 +18,31 @@ with candidates as (
                 )
             )
         )
+),
+
+first_signs as (
+    select *
+    from candidates
+    qualify row_number() over (
+        partition by patient_key
+        order by
+            found_on,
+            list_position(['marrow', 'blood', 'extramedullary', 'follow_up'], found_in),
+            value desc,
+            deciding_row
+    ) = 1
 )
 
 select
-    patient_key,
-    found_on as relapse_date,
-    study_day,
-    found_in,
-    value,
-    detail,
-    date_precision,
-    date_is_of_visit,
-    {{ merge_sorted_evidence('list_value(deciding_row)', 'remission_evidence') }} as evidence,
-    deciding_row
-from candidates
-qualify row_number() over (
-    partition by patient_key
-    order by
-        found_on,
-        list_position(['marrow', 'blood', 'extramedullary', 'follow_up'], found_in),
-        value desc,
-        deciding_row
-) = 1
+    first_signs.patient_key,
+    first_signs.found_on as relapse_date,
+    first_signs.study_day,
+    first_signs.found_in,
+    first_signs.value,
+    first_signs.detail,
+    first_signs.date_precision,
+    first_signs.date_is_of_visit,
+    {{ merge_sorted_evidence('list_value(first_signs.deciding_row)', 'remission.evidence') }} as evidence,
+    first_signs.deciding_row
+from first_signs
+left join {{ ref('int_first_complete_remission') }} as remission on first_signs.patient_key = remission.patient_key
