@@ -11,6 +11,8 @@ CART_HOME ?= $(CURDIR)/var
 export CART_HOME
 # Matrices are small; more threads of the linear algebra library only wait for each other.
 export OPENBLAS_NUM_THREADS ?= 1
+# A file's tests stay with one worker, so that what they share is set up once; tests/conftest.py puts long files first.
+TWO_WORKERS := -n 2 --dist loadfile --no-loadscope-reorder
 PACKAGES := study warehouse orchestration analysis_assets expectations synthetic_emr interchange benchmarks
 
 .PHONY: help setup demo refresh ui daemon sql test test-quick lint format bench profile rotate-key rollback verify manifest dictionary lock clean
@@ -59,10 +61,10 @@ dictionary: $(READY)  ## write docs/data-dictionary.md from the dbt project
 	@$(BIN)/python docs/make_data_dictionary.py
 
 test: $(READY) system-packages  ## every test
-	@$(BIN)/python -m pytest -n 2 --dist worksteal
+	@$(BIN)/python -m pytest $(TWO_WORKERS)
 
 test-quick: $(READY)  ## the inner loop: without the slow tests
-	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+	@$(BIN)/python -m pytest $(TWO_WORKERS) -m "not slow"
 
 lint: $(READY)  ## formatting, linting, types, SQL lint
 	@$(BIN)/ruff format --check .

@@ -41,6 +41,7 @@ def _rows(frame: Any, *keys: str) -> dict[Any, dict[str, Any]]:
     return {tuple(row[key] for key in keys): row for row in frame.to_dict(orient="records")}
 
 
+@pytest.mark.slow
 def test_events_of_the_transplant_phase_count_among_the_transplanted_alone(
     built: tuple[duckdb.DuckDBPyConnection, Study],
 ) -> None:
@@ -50,6 +51,7 @@ def test_events_of_the_transplant_phase_count_among_the_transplanted_alone(
     assert (gvhd["n"], gvhd["n_total"]) == (1, 2)
 
 
+@pytest.mark.slow
 def test_grades_side_by_side_add_up_and_agree_where_both_are_known(
     built: tuple[duckdb.DuckDBPyConnection, Study],
 ) -> None:
@@ -73,6 +75,7 @@ def test_grades_side_by_side_add_up_and_agree_where_both_are_known(
     assert rows["lee2014", "agrees with the recorded grade"]["pct"] == pytest.approx(80)
 
 
+@pytest.mark.slow
 def test_an_imputed_death_moves_the_median_within_its_month(built: tuple[duckdb.DuckDBPyConnection, Study]) -> None:
     connection, study = built
     row = _rows(date_sensitivity(StudyInputs(connection, study), study), "endpoint")[("OS",)]
@@ -103,6 +106,7 @@ def _page(built: tuple[duckdb.DuckDBPyConnection, Study], folder: Path, study: S
     return (folder / "index.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_report_shows_both(built: tuple[duckdb.DuckDBPyConnection, Study], tmp_path: Path) -> None:
     html = _page(built, tmp_path, built[1])
     shown = re.sub(r"<[^>]*>", " ", html[html.index('id="t-crs_grading"') :])
@@ -112,6 +116,7 @@ def test_the_report_shows_both(built: tuple[duckdb.DuckDBPyConnection, Study], t
     assert re.search(r"Overall survival\s+1/6\s+14\s+15\s+3\.5\s+NR\s+4\.0", dates)
 
 
+@pytest.mark.slow
 def test_neither_is_shown_while_small_counts_are_hidden(
     built: tuple[duckdb.DuckDBPyConnection, Study], tmp_path: Path
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 from orchestration.extracts.feeds import FEEDS
 from study import Study, load_study
 from synthetic_emr.reference import write_reference_extract
-from tests.cohort import BuiltCohort, patient_key, run_dbt, write_lake
+from tests.cohort import BuiltCohort, made_once, patient_key, run_dbt, write_lake
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 REFERENCE_COHORT = REPOSITORY / "synthetic_emr" / "reference_cohort.csv"
@@ -42,14 +42,16 @@ def paper_study() -> Study:
 
 
 @pytest.fixture(scope="session")
-def reference_database(tmp_path_factory: pytest.TempPathFactory, paper_study: Study) -> Path:
+def reference_database(shared_folder: Path, paper_study: Study) -> Path:
     """The whole project built on the reference extract; closed, to be copied by whoever writes."""
-    folder = tmp_path_factory.mktemp("reference")
-    extract = write_reference_extract(folder / "extracts")
-    write_lake(folder / "lake", {feed: lake_rows(extract, feed) for feed in FEEDS}, extract=extract.name)
-    command = ["build", "--resource-type", "model", "--resource-type", "seed"]
-    run_dbt(command, paper_study, lake=folder / "lake", database=folder / "warehouse.duckdb")
-    return folder / "warehouse.duckdb"
+
+    def build(folder: Path) -> None:
+        extract = write_reference_extract(folder / "extracts")
+        write_lake(folder / "lake", {feed: lake_rows(extract, feed) for feed in FEEDS}, extract=extract.name)
+        command = ["build", "--resource-type", "model", "--resource-type", "seed"]
+        run_dbt(command, paper_study, lake=folder / "lake", database=folder / "warehouse.duckdb")
+
+    return made_once(shared_folder / "reference", build) / "warehouse.duckdb"
 
 
 @pytest.fixture(scope="session")

@@ -137,10 +137,13 @@ def test_the_data_dictionary_is_current(manifest: Any) -> None:
     assert pages["PAGE"].read_text(encoding="utf-8") == made, "run `make dictionary`"
 
 
-def test_a_run_without_a_study_says_what_to_do(tmp_path: Path) -> None:
-    with environment(DBT_TARGET_PATH=str(tmp_path), CART_LAKE="", CART_BUILD_DATABASE=str(tmp_path / "w.duckdb")):
+def test_a_run_without_a_study_says_what_to_do(manifest: Any, tmp_path: Path) -> None:
+    database = tmp_path / "memory.duckdb"  # the parse holds the name of its database, which was in memory
+    with environment(DBT_TARGET_PATH=str(tmp_path), CART_LAKE="", CART_BUILD_DATABASE=str(database)):
         command = ["run", "--select", "int_eligible_diagnosis", "--project-dir", str(DBT_PROJECT)]
-        result = dbtRunner().invoke(["--quiet", *command, "--profiles-dir", str(DBT_PROJECT), "--no-write-json"])
+        result = dbtRunner(manifest).invoke(
+            ["--quiet", *command, "--profiles-dir", str(DBT_PROJECT), "--no-write-json"]
+        )
     assert not result.success
     assert "The study file is not known to dbt" in result.result.results[0].message
 

@@ -159,6 +159,7 @@ def test_the_newest_row_of_a_key_counts_and_deleted_ones_are_gone(troubled: duck
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("later", [True, False])
 def test_a_row_told_twice_in_the_oldest_extract_counts_once_whatever_came_later(tmp_path: Path, *, later: bool) -> None:
     first = [
@@ -190,6 +191,7 @@ def test_a_row_told_twice_in_the_oldest_extract_counts_once_whatever_came_later(
     assert sorted(repeated.fetchall()) == [("lab_results", "0001", 1), ("lab_results", "0001", 2)]
 
 
+@pytest.mark.slow
 def test_a_patient_whom_the_newer_row_of_one_extract_deletes_is_unknown(tmp_path: Path) -> None:
     """Told by two tables of the oldest extract: whether a person is known follows the row that counts."""
     write_parts(
@@ -275,6 +277,7 @@ def test_an_open_cutoff_is_the_newest_extract(tmp_path: Path) -> None:
         ).fetchall() == [("2020-01-05",)]
 
 
+@pytest.mark.slow
 def test_the_order_of_files_changes_nothing(tmp_path: Path) -> None:
     days = [f"2020-01-{day:02d}" for day in range(1, 8)]
     shuffled = days.copy()
@@ -311,6 +314,7 @@ def test_a_lake_without_a_plan_is_refused(tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.slow
 def test_five_feeds_are_enough(tmp_path: Path) -> None:
     """What can't be computed is NULL, and nothing fails."""
     cohort = Cohort()

@@ -6,14 +6,14 @@ Written by hand from the public guide: profile URLs, LOINC and SNOMED CT codes a
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
-from orchestration.extracts import SourceProfile, load_profile
+from orchestration.extracts import Lake, load_profile
 from study import load_study
 from tests.cohort import run_dbt
 
@@ -286,10 +286,11 @@ FILES: Mapping[str, list[Resource]] = {
 }
 
 
-@pytest.fixture
-def hospital(make_night: Callable[[str, SourceProfile], Night]) -> Night:
-    """A hospital whose bulk export follows mCODE and has no extensions of ours but those of the infusion."""
-    night = make_night("mcode", load_profile("fhir_r4"))
+@pytest.fixture(scope="module")
+def hospital(tmp_path_factory: pytest.TempPathFactory) -> Night:
+    """A hospital whose bulk export follows mCODE and has no extensions of ours but those of the infusion; read only."""
+    folder = tmp_path_factory.mktemp("mcode")
+    night = Night(folder / "extracts", Lake(folder / "lake"), load_profile("fhir_r4"))
     for name, resources in FILES.items():
         night.write(DAY, f"{name}.ndjson", "".join(json.dumps(resource) + "\n" for resource in resources))
     results = night.ingest_all(DAY)

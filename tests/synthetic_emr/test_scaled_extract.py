@@ -59,6 +59,7 @@ def as_text(value: object) -> str:
     return "" if value is None else str(value)
 
 
+@pytest.mark.slow
 def test_resampled_patients_keep_the_outcomes_of_their_templates(tmp_path: Path) -> None:
     folder = write_scaled_extract(tmp_path, patients=120, labs_per_patient=100, file_format="csv")
     with COHORT.open(encoding="utf-8", newline="") as lines:
@@ -111,6 +112,7 @@ def test_the_same_order_gives_the_same_files(tmp_path: Path) -> None:
     assert manifest(first) != manifest(other)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_patients(tmp_path: Path) -> None:
     """A million lab rows pass through 100 MB without spilling (the writer allows no spill at all)."""
     folder = write_scaled_extract(tmp_path, patients=10_000, memory_limit="100MB", file_format="csv")

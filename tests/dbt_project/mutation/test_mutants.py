@@ -89,6 +89,7 @@ def test_no_mutant_survives(paper: CompiledProject, other: CompiledProject) -> N
     assert "\n".join(sorted(EQUIVALENT.keys() - survivors)) == ""
 
 
+@pytest.mark.slow
 def test_the_untouched_project_shows_what_is_expected(paper: CompiledProject) -> None:
     assert [table for table in paper.expected if not paper.holds(table)] == []
     assert all(paper.survives(name, paper.models[name].sql) for name in mutated_models(paper))

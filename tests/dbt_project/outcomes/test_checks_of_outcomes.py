@@ -10,6 +10,8 @@ import pytest
 from study import Study
 from tests.cohort import Cohort, copied_build, run_dbt
 
+pytestmark = pytest.mark.slow
+
 WARNINGS = (
     "crs_begins_within_30_days",
     "transplant_events_have_a_transplant",

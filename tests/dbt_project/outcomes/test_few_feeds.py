@@ -10,6 +10,8 @@ import pytest
 
 from tests.cohort import BuiltCohort, Cohort
 
+pytestmark = pytest.mark.slow  # four builds
+
 
 @pytest.fixture(scope="module")
 def visits_alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BuiltCohort]:

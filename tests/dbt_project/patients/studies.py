@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-import fcntl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.cohort import BuiltCohort, Cohort
+from tests.cohort import BuiltCohort, Cohort, made_once
 from tests.dbt_project.patients import adverse_events, events, outcomes, response, time
 from tests.dbt_project.patients.case import Case, case, no_endpoint, no_row, row, time_to, yes_no
 
@@ -180,12 +179,7 @@ PAPER_CASES: list[Case] = [*response.CASES, *outcomes.CASES, *adverse_events.CAS
 
 def built_once(folder: Path, name: str, study: Mapping[str, Any], cases: list[Case]) -> BuiltCohort:
     """Return the warehouse of these patients, built by whichever worker of the session comes first."""
-    home = folder / name
-    with (folder / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (home / "done").exists():
-            cohort_of(study, cases).build(home).close()
-            (home / "done").touch()
+    home = made_once(folder / name, lambda home: cohort_of(study, cases).build(home).close())
     return BuiltCohort(home / "warehouse.duckdb", home / "lake", [one.name for one in cases])
 
 

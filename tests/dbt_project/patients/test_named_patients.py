@@ -62,11 +62,13 @@ def test_under_the_paper(paper: BuiltCohort, name: str, expected: Expectation) -
     _check(paper, name, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "expected"), _parameters(OTHER_CASES))
 def test_under_another_study_file(other: BuiltCohort, name: str, expected: Expectation) -> None:
     _check(other, name, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "expected"), _parameters(THIRD_CASES))
 def test_under_a_third_study_file(third: BuiltCohort, name: str, expected: Expectation) -> None:
     _check(third, name, expected)
