@@ -5,6 +5,7 @@ Reads only tables of schema ``analysis`` (and the swimmer lanes), so a published
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from json import dumps, loads
@@ -168,8 +169,9 @@ def _cohort_plots(frames: Frames, synthetic: bool) -> Iterator[Plot]:
 def _survival_plots(frames: Frames, study: Study, synthetic: bool) -> Iterator[Plot]:
     from analysis_assets.figures import cumulative_incidence as incidence
 
+    curves = _curves_by_figure(frames["km_curves"])
     for endpoint in study.models.survival.endpoints:
-        yield _survival_plot(frames, study, endpoint, "", synthetic)
+        yield _survival_plot(frames, curves, study, endpoint, "", synthetic)
     yield Plot(
         "cumulative_incidence",
         "Relapse and death without relapse",
@@ -179,17 +181,36 @@ def _survival_plots(frames: Frames, study: Study, synthetic: bool) -> Iterator[P
     )
     for endpoint in study.models.survival.endpoints:
         for factor in study.models.survival.factors:
-            yield _survival_plot(frames, study, endpoint, factor, synthetic)
+            yield _survival_plot(frames, curves, study, endpoint, factor, synthetic)
 
 
-def _survival_plot(frames: Frames, study: Study, endpoint: str, factor: str, synthetic: bool) -> Plot:
+def _curves_by_figure(km_curves: pd.DataFrame) -> Mapping[tuple[str, str], pd.DataFrame]:
+    """Return the points of each endpoint and factor, so that no figure looks for its own among those of all."""
+    from analysis_assets.figures.style import own_convention
+
+    points = own_convention(km_curves)
+    of_figure = {
+        (str(endpoint), str(factor)): rows
+        for (endpoint, factor), rows in points.groupby(["endpoint", points["factor"].fillna("")], sort=False)
+    }
+    return defaultdict(lambda: points.iloc[:0], of_figure)
+
+
+def _survival_plot(
+    frames: Frames,
+    curves: Mapping[tuple[str, str], pd.DataFrame],
+    study: Study,
+    endpoint: str,
+    factor: str,
+    synthetic: bool,
+) -> Plot:
     from analysis_assets.figures import survival_curves
 
     label = study.covariate(factor).label if factor else ""
     arguments: dict[str, Any] = {"endpoint": endpoint, "factor": factor, "factor_label": label}
     if factor and after_time_zero(study, factor):
         arguments["note"] = survival_curves.IMMORTAL_TIME_NOTE
-    tables = (frames["km_curves"], frames["km_summary"], frames["logrank_tests"])
+    tables = (curves[endpoint, factor], frames["km_summary"], frames["logrank_tests"])
     return Plot(
         "_".join(part for part in ("km", endpoint.lower(), factor) if part),
         f"{endpoint} by {label}" if factor else endpoint,

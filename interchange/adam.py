@@ -250,7 +250,7 @@ def _assessment_rows(assessments: str) -> str:
             rule_set, within_window as for_analysis, marrow_assumed, blood_assumed, extramedullary_assumed,
             {source} as source
         from {assessments}
-        where coalesce(cast({value} as varchar), cast({text} as varchar)) is not null"""  # noqa: S608
+        where {value} is not null or ({text}) is not null"""  # noqa: S608
         for order, (_, _, value, text, source) in enumerate(_ASSESSMENT_PARAMETERS, start=1)
     )
 

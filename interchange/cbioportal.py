@@ -82,7 +82,8 @@ def _patient_id(key: str) -> str:
 
 def _text(expression: str) -> str:
     """SQL for a text that can't break a line or a column, missing where empty."""
-    cleaned = f"trim(regexp_replace(cast({expression} as varchar), '\\s+', ' ', 'g'))"
+    # The pattern leaves a single blank as it is: replacing every one took twice as long.
+    cleaned = f"trim(regexp_replace(cast({expression} as varchar), '\\s{{2,}}|[\\t\\n\\f\\r]', ' ', 'g'))"
     return f"nullif(left({cleaned}, {MAX_VALUE}), '')"
 
 

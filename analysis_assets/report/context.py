@@ -23,6 +23,8 @@ ANALYSIS_TABLES: Final = (
     "model_diagnostics", "cumulative_incidence", "adverse_event_rates", "cohort_flow", "follow_up",
     "crs_grading", "date_sensitivity", "published_comparison", "published_audit",
 )  # fmt: skip
+# No table shows the subgroups' steps, of which a large cohort has tens of thousands.
+_SHOWN: Final[Mapping[str, str]] = {"cumulative_incidence": "where coalesce(factor, '') = ''"}
 Record = dict[str, Any]
 
 
@@ -33,7 +35,7 @@ class ReportContext:
     Attributes:
         connection: Connection to the warehouse; only temporary views are made in it.
         study: The study file.
-        records: Rows of every analysis table that is there, by table; missing values are None.
+        records: Rows that the report shows of every analysis table that is there, by table; missing values are None.
         patient_columns: Types of the columns of marts.patients.
         outcome_endpoints: Endpoints that marts.outcomes holds.
         build: The row of quality.build, or an empty record.
@@ -89,7 +91,9 @@ def read_context(connection: duckdb.DuckDBPyConnection, study: Study, previous: 
         str(row[0]): str(row[1]) for row in connection.execute(queries.columns_of("marts", "patients")).fetchall()
     }
     context.records = {
-        name: context.rows(queries.analysis_table(name)) for name in ANALYSIS_TABLES if context.has("analysis", name)
+        name: context.rows(f"{queries.analysis_table(name)} {_SHOWN.get(name, '')}")
+        for name in ANALYSIS_TABLES
+        if context.has("analysis", name)
     }
     if context.has("quality", "check_results"):
         columns = connection.execute(queries.columns_of("quality", "check_results")).fetchall()

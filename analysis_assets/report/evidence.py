@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import compress, islice
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from analysis_assets.report import queries
@@ -133,13 +135,14 @@ def _one_pass(
     conditions = [query.condition for query in own]
     rows = connection.execute(queries.patient_flags(source, within, conditions, SCANNED_PATIENTS)).fetchall()
     keys = [str(row[0]) for row in rows]
-    hits = [[key for key, row in zip(keys, rows, strict=True) if row[i + 1]] for i in range(len(own))]
+    hits = [compress(keys, map(itemgetter(place), rows)) for place in range(1, len(own) + 1)]  # as far as asked for
     if len(rows) < SCANNED_PATIENTS:
-        return {query: (len(hit), hit[:LISTED_PATIENTS]) for query, hit in zip(own, hits, strict=True)}
+        everyone = [list(hit) for hit in hits]
+        return {query: (len(hit), hit[:LISTED_PATIENTS]) for query, hit in zip(own, everyone, strict=True)}
     counts = connection.execute(queries.patient_counts(source, within, conditions)).fetchall()[0]
     found: dict[PatientQuery, tuple[int, list[str]]] = {}
     for query, hit, n in zip(own, hits, counts, strict=True):
-        listed = hit[:LISTED_PATIENTS]
+        listed = list(islice(hit, LISTED_PATIENTS))
         if len(listed) < min(int(n), LISTED_PATIENTS):
             limited = f"{query.sql} limit {LISTED_PATIENTS}"
             listed = [str(row[0]) for row in connection.execute(limited).fetchall()]
