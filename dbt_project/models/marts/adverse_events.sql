@@ -1,6 +1,8 @@
 -- Worst grade of each adverse event by phase: events as recorded, and haematologic toxicity graded from laboratory values, ICANS from ICE scores.
 -- Where the study derives CRS, the CRS row carries the derived grade. An event of the phase "hsct" in a patient without a
 -- transplant after the infusion keeps its row, flagged `without_transplant`. One row per patient, term and phase.
+-- A term that stands once in its phase is its own worst grade, with its evidence as it is (in order, each source row once):
+-- only the few repeated ones are aggregated, for lists of lists of evidence cost three times the rest of this model.
 
 with crs_rule as (
     select '{{ study('rules.crs') }}' as name
@@ -60,18 +62,60 @@ rated as (
         evidence
     from {{ ref('int_icans') }}
     where grade is not null
+),
+
+repeated as (
+    select
+        patient_key,
+        phase,
+        term
+    from rated
+    group by patient_key, phase, term
+    having count(*) > 1
+),
+
+worst_of_repeated as (
+    select
+        patient_key,
+        phase,
+        term,
+        first(parent_term order by grade desc nulls last, study_day, parent_term) as parent_term,
+        max(grade) as grade,
+        first(grading_scale order by grade desc nulls last, study_day, grading_scale) as grading_scale,
+        min(study_day) as study_day,
+        bool_and(without_transplant) as without_transplant,
+        list_sort(list_distinct(flatten(list(evidence)))) as evidence
+    from rated
+    where (patient_key, phase, term) in (select (repeated.patient_key, repeated.phase, repeated.term) from repeated)
+    group by patient_key, phase, term
+),
+
+worst as (
+    select * from worst_of_repeated
+    union all
+    select
+        patient_key,
+        phase,
+        term,
+        parent_term,
+        grade,
+        grading_scale,
+        study_day,
+        without_transplant,
+        evidence
+    from rated
+    where (patient_key, phase, term) not in (select (repeated.patient_key, repeated.phase, repeated.term) from repeated)
 )
 
 select
     patient_key,
     phase,
     term,
-    first(parent_term order by grade desc nulls last, study_day, parent_term) as parent_term,
-    cast(max(grade) as integer) as worst_grade,
-    first(grading_scale order by grade desc nulls last, study_day, grading_scale) as grading_scale,
-    cast(min(study_day) as integer) as first_study_day,
-    bool_and(without_transplant) as without_transplant,
-    list_sort(list_distinct(flatten(list(evidence)))) as evidence
-from rated
-group by patient_key, phase, term
+    parent_term,
+    cast(grade as integer) as worst_grade,
+    grading_scale,
+    cast(study_day as integer) as first_study_day,
+    without_transplant,
+    evidence
+from worst
 order by patient_key, phase, term
