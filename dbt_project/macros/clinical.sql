@@ -58,6 +58,13 @@
     )
 {%- endmacro %}
 
+{#- Joins a row to its numbered file (`files`). A row without a source is still a row: none falls out for that. -#}
+{% macro of_file(row) -%}
+    {{ row }}.source_feed is not distinct from files.source_feed
+    and {{ row }}.source_extract is not distinct from files.source_extract
+    and {{ row }}.source_file is not distinct from files.source_file
+{%- endmacro %}
+
 {#- All numbered files as one list, in which a file stands at its number. -#}
 {% macro list_of_files(files='files') -%}
     select list(files order by files.file_number) as by_number from {{ files }} as files

@@ -20,7 +20,7 @@ nearest_per_site as (
     from {{ ref('int_response_assessment_dates') }} as assessments
     inner join {{ ref('stg_emr__extramedullary_assessments') }} as findings
         on assessments.patient_key = findings.patient_key
-    inner join files on findings.source_extract = files.source_extract and findings.source_file = files.source_file
+    inner join files on {{ of_file('findings') }}
     where
         findings.finding is not null
         and abs({{ days_between('findings.assessed_on', 'assessments.assessed_on') }}) <= {{ rule_constant('near_days') }}

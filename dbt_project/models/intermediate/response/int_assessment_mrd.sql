@@ -46,7 +46,7 @@ results_together as (
     from nearest
     inner join {{ ref('int_mrd_findings') }} as findings
         on nearest.patient_key = findings.patient_key and nearest.chosen.sampled_on = findings.sampled_on
-    inner join files on findings.source_extract = files.source_extract and findings.source_file = files.source_file
+    inner join files on {{ of_file('findings') }}
     group by nearest.patient_key, nearest.assessed_on
 )
 

@@ -30,11 +30,7 @@ days as (
         min(looked_at.date_precision) as date_precision, -- 'day' before 'month' before 'year': one exact row dates the day
         list(struct_pack(file_number := files.file_number, source_row := looked_at.source_row)) as evidence
     from looked_at
-    inner join files
-        on
-            looked_at.source_feed = files.source_feed
-            and looked_at.source_extract = files.source_extract
-            and looked_at.source_file = files.source_file
+    inner join files on {{ of_file('looked_at') }}
     inner join {{ ref('int_time_zero') }} as time_zero on looked_at.patient_key = time_zero.patient_key
     where looked_at.assessed_on > time_zero.infusion_date
     group by looked_at.patient_key, looked_at.assessed_on, time_zero.infusion_date
