@@ -42,6 +42,15 @@
     end /* end of evidence */
 {%- endmacro %}
 
+{#- One list of evidence that lies in order, each source row once: what merge_sorted_evidence needs of a list made by `list`
+    alone. Most hold one row or two, which need no sorting anew. The mark as above. -#}
+{% macro each_row_once(evidence) -%}
+    /* evidence */ case
+        when len({{ evidence }}) <= 1 or len({{ evidence }}) = 2 and {{ evidence }}[1] < {{ evidence }}[2] then {{ evidence }}
+        when {{ evidence }} is not null then {{ merge_evidence([evidence]) }}
+    end /* end of evidence */
+{%- endmacro %}
+
 {#- The files that rows of these relations come from, each with a number that follows feed, extract and name: what is sorted
     by file number and row lies in the order of evidence. -#}
 {% macro numbered_files(relations) -%}
