@@ -1,6 +1,13 @@
 -- Response at each assessment after the infusion under the study's rule set, with the findings that decided it. A part
 -- that was assumed because no feed speaks of it within 7 days is flagged. One row per patient and assessment date.
 
+with findings as (
+    select
+        *,
+        {{ each_row_once('mrd_evidence') }} as mrd_rows
+    from {{ ref('int_response_findings') }}
+)
+
 select
     findings.patient_key,
     findings.assessed_on,
@@ -17,8 +24,8 @@ select
     findings.marrow_assumed,
     findings.blood_assumed,
     findings.extramedullary_assumed,
-    {{ merge_evidence(['by_rule.evidence', 'findings.mrd_evidence']) }} as evidence
-from {{ ref('int_response_findings') }} as findings
+    {{ merge_sorted_evidence('by_rule.evidence', 'findings.mrd_rows') }} as evidence
+from findings
 inner join {{ ref('int_response_by_rule') }} as by_rule
     on
         findings.patient_key = by_rule.patient_key

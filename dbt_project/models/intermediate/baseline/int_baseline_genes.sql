@@ -2,7 +2,11 @@
 -- its names (seed genes). A column is known only where a gene of it was tested: a gene that no row names is unknown, not
 -- absent, and "another" fusion (mutation) is absent only where at least one other was looked for. Positive beats negative.
 -- One row per patient with an infusion and a readable molecular finding.
-with findings as (
+with files as (
+    {{ numbered_files([ref('stg_emr__molecular_findings')]) }}
+),
+
+findings as (
     select
         findings.patient_key,
         findings.kind,
@@ -12,10 +16,9 @@ with findings as (
             case findings.kind when 'fusion' then 'other_fusion_gene' else 'other_mutation' end
         ) as covariate,
         findings.result = 'positive' as is_positive,
-        findings.source_extract,
-        findings.source_file,
-        findings.source_row
+        struct_pack(file_number := files.file_number, source_row := findings.source_row) as evidence
     from {{ ref('stg_emr__molecular_findings') }} as findings
+    inner join files on {{ of_file('findings') }}
     inner join {{ ref('int_time_zero') }} as time_zero on findings.patient_key = time_zero.patient_key
     left join {{ ref('genes') }} as genes
         on {{ gene_alias('findings.gene') }} = genes.alias and findings.kind = genes.kind
@@ -35,31 +38,16 @@ names as (
     group by patient_key
 ),
 
-tested_by_file as (
+tested as (
     select
         patient_key,
-        source_extract,
-        source_file,
         bool_or(is_positive) filter (where covariate = 'bcr_abl1') as bcr_abl1,
         bool_or(is_positive) filter (where covariate = 'other_fusion_gene') as other_fusion_gene,
         bool_or(is_positive) filter (where covariate = 'sh2b3') as sh2b3,
         bool_or(is_positive) filter (where covariate = 'pax5') as pax5,
         bool_or(is_positive) filter (where covariate = 'other_mutation') as other_mutation,
-        {{ source_rows_of_file() }}
+        list(evidence) as evidence
     from findings
-    group by patient_key, source_extract, source_file
-),
-
-tested as (
-    select
-        patient_key,
-        bool_or(bcr_abl1) as bcr_abl1,
-        bool_or(other_fusion_gene) as other_fusion_gene,
-        bool_or(sh2b3) as sh2b3,
-        bool_or(pax5) as pax5,
-        bool_or(other_mutation) as other_mutation,
-        {{ evidence_of_files('molecular_findings') }} as evidence
-    from tested_by_file
     group by patient_key
 )
 
@@ -72,6 +60,7 @@ select
     tested.pax5,
     tested.other_mutation,
     names.other_mutations,
-    tested.evidence
+    {{ named_evidence('list_sort(tested.evidence)') }} as evidence
 from tested
 left join names on tested.patient_key = names.patient_key
+cross join ({{ list_of_files() }}) as named_files

@@ -2,20 +2,11 @@
 -- values equally near, the lower. One row per patient and assessment day that has either. Source: ELN 2022.
 -- The least of a struct, in the order of its fields, instead of row_number: it needs no sort of the long feed.
 
-with assessments as (
+with nearest as (
     select
         time_zero.patient_number,
-        dates.patient_key,
-        dates.assessed_on
-    from {{ ref('int_response_assessment_dates') }} as dates
-    inner join {{ ref('int_time_zero') }} as time_zero on dates.patient_key = time_zero.patient_key
-),
-
-nearest as (
-    select
-        assessments.patient_number,
         assessments.assessed_on,
-        labs.analyte,
+        {%- for analyte in ['neutrophils', 'platelets'] %}
         min(struct_pack(
             days_off := abs({{ days_between('labs.collected_on', 'assessments.assessed_on') }}),
             value := labs.value,
@@ -23,37 +14,35 @@ nearest as (
             comparator := labs.comparator,
             file_number := labs.file_number,
             source_row := labs.source_row
-        )) as chosen
-    from assessments
-    inner join {{ ref('int_graded_labs') }} as labs on assessments.patient_number = labs.patient_number
+        )) filter (where labs.analyte = '{{ analyte }}') as {{ analyte }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from {{ ref('int_response_assessment_dates') }} as assessments
+    inner join {{ ref('int_time_zero') }} as time_zero on assessments.patient_key = time_zero.patient_key
+    inner join {{ ref('int_graded_labs') }} as labs on time_zero.patient_number = labs.patient_number
     where
         labs.analyte in ('neutrophils', 'platelets')
         and abs({{ days_between('labs.collected_on', 'assessments.assessed_on') }}) <= {{ rule_constant('near_days') }}
-    group by assessments.patient_number, assessments.assessed_on, labs.analyte
+    group by time_zero.patient_number, assessments.assessed_on
 ),
 
-recovered as (
+gathered as (
     select
-        nearest.patient_number,
-        nearest.assessed_on,
-        max(nearest.chosen.value) filter (where nearest.analyte = 'neutrophils') as neutrophils,
-        max(nearest.chosen.comparator) filter (where nearest.analyte = 'neutrophils') as neutrophils_comparator,
-        max(nearest.chosen.value) filter (where nearest.analyte = 'platelets') as platelets,
-        max(nearest.chosen.comparator) filter (where nearest.analyte = 'platelets') as platelets_comparator,
-        list_sort(list({{ numbered_evidence('nearest.chosen') }})) as evidence
+        *,
+        list_sort(list_filter([
+            struct_pack(file_number := neutrophils.file_number, source_row := neutrophils.source_row),
+            struct_pack(file_number := platelets.file_number, source_row := platelets.source_row)
+        ], lambda entry: entry.source_row is not null)) as evidence
     from nearest
-    inner join {{ ref('int_lab_files') }} as files on nearest.chosen.file_number = files.file_number
-    group by nearest.patient_number, nearest.assessed_on
 )
 
 select
-    assessments.patient_key,
-    recovered.assessed_on,
-    recovered.neutrophils,
-    recovered.neutrophils_comparator,
-    recovered.platelets,
-    recovered.platelets_comparator,
-    recovered.evidence
-from recovered
-inner join assessments
-    on recovered.patient_number = assessments.patient_number and recovered.assessed_on = assessments.assessed_on
+    time_zero.patient_key,
+    gathered.assessed_on,
+    gathered.neutrophils.value as neutrophils,
+    gathered.neutrophils.comparator as neutrophils_comparator,
+    gathered.platelets.value as platelets,
+    gathered.platelets.comparator as platelets_comparator,
+    {{ named_evidence('gathered.evidence') }} as evidence
+from gathered
+inner join {{ ref('int_time_zero') }} as time_zero on gathered.patient_number = time_zero.patient_number
+cross join ({{ list_of_files(ref('int_lab_files')) }}) as named_files

@@ -31,14 +31,29 @@ nearest as (
         days.mrd_status is not null
         and abs({{ days_between('days.sampled_on', 'assessments.assessed_on') }}) <= {{ rule_constant('near_days') }}
     group by assessments.patient_key, assessments.assessed_on
+),
+
+files as (
+    {{ numbered_files([ref('int_mrd_findings')]) }}
+),
+
+results_together as (
+    select
+        nearest.patient_key,
+        nearest.assessed_on,
+        any_value(nearest.chosen.negative_order) as negative,
+        list(struct_pack(file_number := files.file_number, source_row := findings.source_row)) as evidence
+    from nearest
+    inner join {{ ref('int_mrd_findings') }} as findings
+        on nearest.patient_key = findings.patient_key and nearest.chosen.sampled_on = findings.sampled_on
+    inner join files on {{ of_file('findings') }}
+    group by nearest.patient_key, nearest.assessed_on
 )
 
 select
-    nearest.patient_key,
-    nearest.assessed_on,
-    case when any_value(nearest.chosen.negative_order) then 'negative' else 'positive' end as mrd_status,
-    list_sort(list({{ evidence_struct('findings.') }})) as evidence
-from nearest
-inner join {{ ref('int_mrd_findings') }} as findings
-    on nearest.patient_key = findings.patient_key and nearest.chosen.sampled_on = findings.sampled_on
-group by nearest.patient_key, nearest.assessed_on
+    results_together.patient_key,
+    results_together.assessed_on,
+    case when results_together.negative then 'negative' else 'positive' end as mrd_status,
+    {{ named_evidence('list_sort(results_together.evidence)') }} as evidence
+from results_together
+cross join ({{ list_of_files() }}) as named_files
