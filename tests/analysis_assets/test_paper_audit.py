@@ -173,6 +173,7 @@ def swapped_digits(text: str) -> list[str]:
     return [a for a in answers if a != text]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("table", "row"),
     [("table1", 4), ("table1", 19), ("table2", 2), ("table2", 25), ("table2", 34), ("table3", 2), ("table3", 11),

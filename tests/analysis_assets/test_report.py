@@ -240,6 +240,7 @@ def test_changes_name_the_patients_and_rows_that_moved_a_headline(
     assert moved["Overall survival, median"].moves[0].before == "not in the analysis"
 
 
+@pytest.mark.slow
 def test_the_same_warehouse_twice_changes_nothing(
     warehouse: duckdb.DuckDBPyConnection, study: Study, last_night: Path, tmp_path: Path
 ) -> None:
@@ -295,6 +296,7 @@ def test_nights_are_compared_by_feed_also_those_that_a_newer_snapshot_replaced(h
     assert charts == [f"All feeds: share of rejected rows, {said}", f"lab_results: share of rejected rows, {said}"]
 
 
+@pytest.mark.slow
 def test_a_check_that_did_not_pass_says_what_was_found_and_what_to_do(
     warehouse: duckdb.DuckDBPyConnection, study: Study, tmp_path: Path
 ) -> None:
@@ -409,6 +411,7 @@ def test_without_a_bound_nothing_is_hidden() -> None:
     assert guard.remark == ""
 
 
+@pytest.mark.slow
 def test_small_counts_leave_page_exports_and_evidence(
     warehouse: duckdb.DuckDBPyConnection, study: Study, tmp_path: Path
 ) -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from tests.cohort import BuiltCohort, Cohort, Patient
 
+pytestmark = pytest.mark.slow  # a build
+
 PAPER = {
     "cohort": {
         "infused_from": "2015-08-01",

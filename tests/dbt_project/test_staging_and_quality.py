@@ -262,6 +262,7 @@ def test_rows_after_the_cutoff_are_left_out_and_counted(troubled: duckdb.DuckDBP
     assert (kept, ignored) == ([("2020-12-31",)], [("marrow_assessments", "sampled_on", 1, "2021-01-01")])
 
 
+@pytest.mark.slow
 def test_an_open_cutoff_is_the_newest_extract(tmp_path: Path) -> None:
     marrows = [person("ann", sampled_on=day, blast_percent="4") for day in ("2020-01-05", "2020-01-06")]
     write_parts(

@@ -26,6 +26,7 @@ def test_a_sound_build_passes(judge_marts: Judge) -> None:
     assert sorted(results) == sorted(spec.name for spec in declared_checks() if spec.suite == "marts")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "seen"),
     [

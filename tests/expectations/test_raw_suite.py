@@ -57,6 +57,7 @@ def test_an_empty_table_is_not_a_pass(judge_lake: Judge) -> None:
     assert results["birth_year_plausible"].status == "not_applicable"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("feed", "select", "seen"),
     [

@@ -38,6 +38,7 @@ def _current(night: Night) -> dict[str, Any]:
     return {key: row["blast_percent"] for key, row in newest.items() if row["deleted"] != "true"}
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     nights=st.lists(st.tuples(state, st.booleans()), min_size=1, max_size=6),

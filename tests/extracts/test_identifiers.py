@@ -374,6 +374,7 @@ def test_after_ingestion_no_identifier_is_left_in_memory(night: Night) -> None:
     assert not any(each in held for each in identifiers)
 
 
+@pytest.mark.slow
 def test_what_is_remembered_does_not_grow_with_the_nights(night: Night) -> None:
     for number in range(60):
         extra = f"{20000 + number},F,1990-01-02,Person Number{number},,,\n"

@@ -54,6 +54,7 @@ def test_a_killed_one_fails_when_it_is_asked_to_run(process: DbtProcess, tmp_pat
     assert running.args == ["dbt", "build"]
 
 
+@pytest.mark.slow
 def test_a_run_that_was_begun_goes_on_unheard_and_is_taken_over(process: DbtProcess, tmp_path: Path) -> None:
     environment = dbt_environment(os.environ, tmp_path)
     process.begin(["build", "--help"], environment)

@@ -46,6 +46,7 @@ def lee_2014_grade(chart: Chart) -> int:
     return int(max(signs_in_crs(chart, "temperature")) >= 38)
 
 
+@pytest.mark.slow
 def test_vital_signs_show_every_recorded_symptom_and_no_other(patients: dict[str, Chart]) -> None:
     with_crs = {key: chart for key, chart in patients.items() if len(chart.rows("adverse_events", term="CRS"))}
     assert len(with_crs) == 38

@@ -37,6 +37,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return write_nightly_history(tmp_path_factory.mktemp("nights"), nights=40)
 
 
+@pytest.mark.slow
 def test_the_last_night_stands_as_the_reference_extract(folders: list[Path]) -> None:
     state, replaced, deleted = state_after(folders)
     reference = build_reference_extract()

@@ -13,6 +13,8 @@ import pytest
 from synthetic_emr import build_reference_extract, write_fhir_extract, write_omop_extract
 from synthetic_emr.contract import FEEDS, Row, without_unusable_rows
 
+pytestmark = pytest.mark.slow  # two formats, written and read back
+
 NUMBERS = {"blast_percent", "value_percent", "dose", "cells_per_kg", "line", "grade", "course", "fraction", "value"}
 IDENTIFIERS = ("name", "national_id", "phone", "address")
 

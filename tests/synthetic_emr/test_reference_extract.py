@@ -126,6 +126,7 @@ def test_nothing_happens_after_death_or_after_the_cut_off(extract: Path, cohort:
             assert latest <= ends.get(row.patient_id, "9999"), (feed, row)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_other_rows(extract: Path, tmp_path: Path) -> None:
     again = write_reference_extract(tmp_path / "again")
     other = write_reference_extract(tmp_path / "other", seed=1)
@@ -135,6 +136,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_other_rows(extract:
     assert (extract / "lab_results.csv").read_bytes() != (other / "lab_results.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_any_seed_gives_the_same_cohort(tmp_path: Path, cohort: list[dict[str, str]]) -> None:
     derived = {key: derive(chart) for key, chart in charts(write_reference_extract(tmp_path, seed=1)).items()}
     for row in cohort:
@@ -159,6 +161,7 @@ def test_the_manifest_lists_every_file_with_its_rows_and_checksum(extract: Path)
         assert file["rows"] == len(feeds[file["feed"]])
 
 
+@pytest.mark.slow
 def test_every_format_holds_the_same_cells_and_the_same_bytes_each_time(extract: Path, tmp_path: Path) -> None:
     feeds = ["follow_ups", "patients", "marrow_assessments", "prior_therapies", "cart_infusions", "diagnoses"]
     formats = dict(zip(feeds, FORMATS, strict=True))

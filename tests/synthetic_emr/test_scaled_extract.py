@@ -81,6 +81,7 @@ def test_resampled_patients_keep_the_outcomes_of_their_templates(tmp_path: Path)
         assert 0 <= moved.days <= 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("labs", [7, 100, 1500])
 def test_every_patient_has_exactly_the_lab_rows_asked_for_and_keys_are_unique(tmp_path: Path, labs: int) -> None:
     folder = write_scaled_extract(tmp_path, patients=60, labs_per_patient=labs)
@@ -105,6 +106,7 @@ def test_feeds_are_split_into_files_that_the_manifest_describes(tmp_path: Path) 
         assert tuple(duckdb.sql(f"from '{folder}/{feed}-0001.parquet'").columns) == columns
 
 
+@pytest.mark.slow
 def test_the_same_order_gives_the_same_files(tmp_path: Path) -> None:
     first, second = (write_scaled_extract(tmp_path / name, patients=300) for name in ("first", "second"))
     assert manifest(first) == manifest(second)

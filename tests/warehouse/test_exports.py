@@ -48,6 +48,7 @@ def sorted_by_all(connection: duckdb.DuckDBPyConnection, path: Path, table: str 
     return path.read_bytes()
 
 
+@pytest.mark.slow
 def test_bytes_do_not_depend_on_order_or_threads(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     make_outcomes(connection, "i")
     connection.execute("set threads = 1")
@@ -68,6 +69,7 @@ def test_bytes_do_not_remember_a_cell_that_was_empty_once(
     assert exported(connection, tmp_path / "b.parquet") == first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", [0, MANY - 2])
 def test_key_that_is_none_falls_back_on_all_columns(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path, place: int
@@ -107,6 +109,7 @@ def test_table_stored_in_order_is_the_same_file(connection: duckdb.DuckDBPyConne
     assert exported(connection, tmp_path / "a.parquet") == expected
 
 
+@pytest.mark.slow
 def test_rows_replaced_in_an_ordered_table_leave_no_trace(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
@@ -121,6 +124,7 @@ def test_rows_replaced_in_an_ordered_table_leave_no_trace(
     assert exported(connection, tmp_path / "b.parquet") == expected
 
 
+@pytest.mark.slow
 def test_table_filled_in_pieces_is_cut_like_any_other(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     make_outcomes(connection, "patient_key, endpoint")
     connection.execute("alter table marts.outcomes rename to whole")

@@ -368,6 +368,7 @@ KILL_POINTS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("step", KILL_POINTS)
 def test_a_publish_killed_at_any_step_leaves_one_whole_night(

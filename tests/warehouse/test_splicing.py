@@ -61,6 +61,7 @@ def part_of(connection: duckdb.DuckDBPyConnection, patients: list[str], path: Pa
         return exported(own, path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [MANY, ROW_GROUP_ROWS, 70])
 def test_replaced_new_and_vanished_patients_give_the_bytes_of_the_whole(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path, rows: int

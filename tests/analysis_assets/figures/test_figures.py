@@ -22,6 +22,7 @@ LONG = "A factor whose name somebody typed in full, with its unit and the labora
 SIZES = (3, 39, 300)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", SIZES)
 @pytest.mark.parametrize("name", DRAWINGS)
 def test_no_text_collides_or_leaves_the_page(name: str, n: int) -> None:
