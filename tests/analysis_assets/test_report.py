@@ -137,8 +137,11 @@ def test_lists_of_a_large_cohort_are_cut_while_counts_and_queries_stay_whole(
     ]
     for query in wanted:
         book.add(Evidence(query.condition, "select 1", query))
-    sets = book.resolve(warehouse)["sets"]
-    assert [(s["n"], len(s["of"])) for s in sets] == [(36, 4), (3, 3), (39, 4)]
+    resolved = book.resolve(warehouse)
+    assert [(s["n"], len(s["of"])) for s in resolved["sets"]] == [(36, 4), (3, 3), (39, 4)]
+    for listed in resolved["sets"]:
+        keys = [row[0] for row in warehouse.execute(listed["q"]).fetchall()]
+        assert [resolved["patients"][position] for position in listed["of"]] == keys[: len(listed["of"])]
 
 
 # --- the page on paper --------------------------------------------------------------------------------------------
