@@ -54,6 +54,14 @@ def test_every_model_says_its_grain_in_its_sql(manifest: Any) -> None:
     assert silent == []
 
 
+def test_joins_as_written_end_with_their_model(manifest: Any) -> None:
+    hooks = {node.name: (node.config.pre_hook, node.config.post_hook) for node in models(manifest)}
+    begun = {name for name, (before, _) in hooks.items() if any("joins_as_written" in hook.sql for hook in before)}
+    ended = {name for name, (_, after) in hooks.items() if any("joins_by_estimate" in hook.sql for hook in after)}
+    assert "int_graded_labs" in begun
+    assert begun == ended
+
+
 def test_described_columns_are_the_columns(manifest: Any, reference: BuiltCohort) -> None:
     columns: dict[str, set[str]] = {}
     for row in reference.query("select schema_name || '.' || table_name as name, column_name from duckdb_columns()"):

@@ -1,6 +1,7 @@
 -- Blood pressure and oxygen during a CRS episode: hypotension is a systolic pressure below 70 mmHg plus 2 for each
 -- year of age on that day, from 10 years and at unknown age below 90 (PALS); oxygen is the highest flow given.
 -- One row per patient with a CRS episode and such a sign.
+{{ config(pre_hook="{{ joins_as_written() }}", post_hook="{{ joins_by_estimate() }}") }}
 
 with in_episode as (
     select

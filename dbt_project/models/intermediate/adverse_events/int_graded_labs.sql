@@ -2,7 +2,7 @@
 -- value in an unknown unit is not used. One row per lab row of an infused patient whose analyte has reference limits.
 -- A narrow work table, not published: four models read it instead of casting and joining the long feed anew. Patient and
 -- file stand in it as numbers (int_time_zero, int_lab_files).
-{{ config(database='unpublished') }}
+{{ config(database='unpublished', pre_hook="{{ joins_as_written() }}", post_hook="{{ joins_by_estimate() }}") }}
 
 with converted as (
     select

@@ -1,6 +1,7 @@
 -- The lowest neutrophil count of each day from the infusion to the end of late ICAHT and before a first transplant (NULL
 -- where the day has nothing but counts such as ">0.3", which show no neutropenia), with the days it speaks for: its own and the following up to three in all, unless the next count or the end of the period
 -- comes first. One row per patient and day with a count.
+{{ config(pre_hook="{{ joins_as_written() }}", post_hook="{{ joins_by_estimate() }}") }}
 
 with people as (
     select

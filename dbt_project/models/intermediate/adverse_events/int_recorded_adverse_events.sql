@@ -1,6 +1,7 @@
 -- Adverse events as recorded, from the infusion on (an event dated before it is none of the treatment's; one without a
 -- date stays). Term trimmed, otherwise as it stands; phase as recorded, else "hsct" from the first transplant after the
 -- infusion on and "cart" before. One row per recorded adverse event of a patient with an infusion.
+{{ config(pre_hook="{{ joins_as_written() }}", post_hook="{{ joins_by_estimate() }}") }}
 
 with in_course as (
     select

@@ -2,6 +2,8 @@
 -- its names (seed genes). A column is known only where a gene of it was tested: a gene that no row names is unknown, not
 -- absent, and "another" fusion (mutation) is absent only where at least one other was looked for. Positive beats negative.
 -- One row per patient with an infusion and a readable molecular finding.
+{{ config(pre_hook="{{ joins_as_written() }}", post_hook="{{ joins_by_estimate() }}") }}
+
 with files as (
     {{ numbered_files([ref('stg_emr__molecular_findings')]) }}
 ),

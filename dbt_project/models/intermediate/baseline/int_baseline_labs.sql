@@ -5,6 +5,8 @@
 -- One row per patient with an infusion and analyte whose baseline a mart shows (seed lab_analytes, at_baseline).
 -- The long lab feed is scanned once; the last moment is found first and its row fetched after, because carrying whole
 -- rows through the aggregate costs ten times the memory.
+{{ config(pre_hook="{{ joins_as_written() }}", post_hook="{{ joins_by_estimate() }}") }}
+
 with candidates as materialized (
     select
         labs.patient_key,

@@ -2,6 +2,8 @@
 -- and one of which month or year alone is known unless all of it lies after: the feed holds nothing but previous therapy.
 -- Where the feed was delivered, a patient without a line had none; where it was not, the number is not known.
 -- One row per patient with an infusion.
+{{ config(pre_hook="{{ joins_as_written() }}", post_hook="{{ joins_by_estimate() }}") }}
+
 with files as (
     {{ numbered_files([ref('stg_emr__prior_therapies')]) }}
 ),

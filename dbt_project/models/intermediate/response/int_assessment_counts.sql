@@ -1,6 +1,7 @@
 -- Count recovery at an assessment: neutrophils and platelets (10^9/L) of the nearest day within 7 days; of several
 -- values equally near, the lower. One row per patient and assessment day that has either. Source: ELN 2022.
 -- The least of a struct, in the order of its fields, instead of row_number: it needs no sort of the long feed.
+{{ config(pre_hook="{{ joins_as_written() }}", post_hook="{{ joins_by_estimate() }}") }}
 
 with nearest as (
     select

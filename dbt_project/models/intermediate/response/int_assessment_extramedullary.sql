@@ -1,6 +1,7 @@
 -- Extramedullary disease at an assessment: per site the nearest finding within 7 days (of two equally near, "present");
 -- present at any site is disease. One row per patient and assessment day that has one. Source: study contract, CR.
 -- The least of a struct, in the order of its fields, instead of row_number: a third of the cost, and no sort to spill.
+{{ config(pre_hook="{{ joins_as_written() }}", post_hook="{{ joins_by_estimate() }}") }}
 
 with files as (
     {{ numbered_files([ref('stg_emr__extramedullary_assessments')]) }}

@@ -1,5 +1,6 @@
 -- A response assessment is a day after the infusion (study day 1 or later) on which marrow or an extramedullary site was
 -- looked at. Blood alone is none. One row per patient and day.
+{{ config(pre_hook="{{ joins_as_written() }}", post_hook="{{ joins_by_estimate() }}") }}
 
 with looked_at as (
     select
