@@ -11,8 +11,10 @@ CART_HOME ?= $(CURDIR)/var
 export CART_HOME
 # Matrices are small; more threads of the linear algebra library only wait for each other.
 export OPENBLAS_NUM_THREADS ?= 1
-# A file's tests stay with one worker, so that what they share is set up once; tests/conftest.py puts long files first.
-TWO_WORKERS := -n 2 --dist loadfile --no-loadscope-reorder
+# The inner loop is all processor time: a file's tests stay with one worker, so that what they share is set up once. In the
+# whole suite many tests wait for daemons: there a worker takes what the other has left, and one waits while one computes.
+QUICK := -n 2 --dist loadfile --no-loadscope-reorder
+WHOLE := -n 2 --dist worksteal
 PACKAGES := study warehouse orchestration analysis_assets expectations synthetic_emr interchange benchmarks
 
 .PHONY: help setup demo refresh ui daemon sql test test-quick lint format bench profile rotate-key rollback verify manifest dictionary lock clean
@@ -61,10 +63,10 @@ dictionary: $(READY)  ## write docs/data-dictionary.md from the dbt project
 	@$(BIN)/python docs/make_data_dictionary.py
 
 test: $(READY) system-packages  ## every test
-	@$(BIN)/python -m pytest $(TWO_WORKERS)
+	@$(BIN)/python -m pytest $(WHOLE)
 
 test-quick: $(READY)  ## the inner loop: without the slow tests
-	@$(BIN)/python -m pytest $(TWO_WORKERS) -m "not slow"
+	@$(BIN)/python -m pytest $(QUICK) -m "not slow"
 
 lint: $(READY)  ## formatting, linting, types, SQL lint
 	@$(BIN)/ruff format --check .

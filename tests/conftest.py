@@ -12,13 +12,6 @@ import pytest
 from tests.night import Night, run_refresh
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests first: at the end no worker shall wait for another's long file (`--dist loadfile`)."""
-    with_slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in with_slow)
-
-
 @contextmanager
 def _one_at_a_time(folder: Path) -> Iterator[None]:
     with (folder / "lock").open("w") as lock:
