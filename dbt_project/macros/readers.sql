@@ -142,11 +142,16 @@
     struct_pack(feed := {{ prefix }}source_feed, extract := {{ prefix }}source_extract, file := {{ prefix }}source_file, "row" := {{ prefix }}source_row)
 {%- endmacro %}
 
-{#- True for a row that belongs to the study's time: not dated after the data cut-off. An undated row stays. -#}
+{#- True for a row that belongs to the study's time: not dated after the data cut-off. An undated row stays. The date is read
+    only where its text may lie after the cut-off: DuckDB would read it once for this question and once for the column. -#}
 {% macro until_cutoff(feed) -%}
     {%- set dated_by = feed_contract(feed).get('dated_by') -%}
     {%- if dated_by -%}
-        coalesce(cast({{ read_value(feed, dated_by) }} as date) <= {{ data_cutoff() }}, true)
+        case
+            when {{ may_lie_after_cutoff(dated_by) }}
+                then coalesce(cast({{ read_value(feed, dated_by) }} as date) <= {{ data_cutoff() }}, true)
+            else true
+        end
     {%- else -%} true {%- endif -%}
 {%- endmacro %}
 

@@ -90,6 +90,16 @@ def test_a_transplant_is_no_censoring_where_the_study_follows_patients_beyond_it
     assert ("transplanted", "EFS", 1, "last contact", 9) in rows
 
 
+def test_an_event_after_the_ending_is_not_its_source(marts: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    later = "update marts.events set source_row = 99, event_date = event_date + ? where event_type = 'relapse'"
+    marts.execute(later, [0])
+    write_adam(marts, CENSORS_AT_HSCT, tmp_path)
+    assert ("relapsed", "EFS", 99) in read(tmp_path, "adtte", "USUBJID, PARAMCD, SRCSEQ")
+    marts.execute(later, [1])
+    write_adam(marts, CENSORS_AT_HSCT, tmp_path)
+    assert ("relapsed", "EFS", 12) in read(tmp_path, "adtte", "USUBJID, PARAMCD, SRCSEQ")
+
+
 def test_adrs_has_findings_by_assessment_and_responses_by_rule_set(exported: Path) -> None:
     columns = "USUBJID, PARAMCD, AVAL, AVALC, ADT, ADY, ANL01FL, RULESET, SRCDOM, SRCSEQ"
     marrow, sites = "marrow_assessments", "extramedullary_assessments"

@@ -13,7 +13,8 @@ with converted as (
         labs.value * {{ unit_factor() }} as value,
         labs.value_comparator as comparator,
         files.file_number,
-        labs.source_row
+        -- 4 bytes, as the day and the file: the key by which an aggregate compares structs of them stays within 32 bytes
+        cast(labs.source_row as integer) as source_row
     from {{ ref('stg_emr__lab_results') }} as labs
     inner join {{ ref('lab_analytes') }} as analytes on labs.loinc = analytes.loinc
     {{ unit_join() }}
