@@ -86,7 +86,7 @@
         feed := {{ by_number }}[entry.file_number].source_feed,
         extract := {{ by_number }}[entry.file_number].source_extract,
         file := {{ by_number }}[entry.file_number].source_file,
-        "row" := entry.source_row
+        "row" := cast(entry.source_row as bigint)
     ))
 {%- endmacro %}
 
@@ -98,7 +98,8 @@
 {#- The evidence of a row of int_graded_labs that an aggregate kept by its numbers (joins: int_lab_files as `files`). -#}
 {% macro numbered_evidence(chosen) -%}
     struct_pack(
-        feed := files.source_feed, extract := files.source_extract, file := files.source_file, "row" := {{ chosen }}.source_row
+        feed := files.source_feed, extract := files.source_extract, file := files.source_file,
+        "row" := cast({{ chosen }}.source_row as bigint)
     )
 {%- endmacro %}
 

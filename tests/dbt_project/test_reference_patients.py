@@ -91,7 +91,7 @@ MERGED_AS_THEY_LIE = {
     "int_time_zero": "evidence",
     "int_first_complete_remission": "evidence",
     "int_first_mrd_negative": "evidence",
-    "int_response_by_rule": "evidence",
+    "int_response_findings": "evidence",
     "int_best_response_by_rule": "evidence",
     "int_endpoint_origins": "evidence",
     "int_endpoint_happenings": "evidence",

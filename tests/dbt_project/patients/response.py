@@ -6,7 +6,6 @@ from tests.dbt_project.patients.case import Case, RowsOf, case, no_endpoint, no_
 
 ASSESSED = "marts.response_assessments"
 BY_RULE = "marts.response_by_rule"
-RULE_EVIDENCE = "intermediate.int_response_by_rule"
 
 
 def _cr(day: int) -> tuple:
@@ -423,8 +422,8 @@ RULE_SETS: list[Case] = [
     case(
         "ELN shows the counts that it rests on, the paper's rule the marrow alone",
         _counts(1.01, 101),
-        row(RULE_EVIDENCE, {"rule_set": "eln"}, evidence=RowsOf("marrow_assessments", "lab_results", "lab_results")),
-        row(RULE_EVIDENCE, {"rule_set": "paper"}, evidence=RowsOf("marrow_assessments")),
+        row(BY_RULE, {"rule_set": "eln"}, evidence=RowsOf("marrow_assessments", "lab_results", "lab_results")),
+        row(BY_RULE, {"rule_set": "paper"}, evidence=RowsOf("marrow_assessments")),
     ),
     case("ELN: neutrophils of exactly 1.0 are no CR", _counts(1.0, 101), _eln("CRh")),
     case("ELN: platelets of exactly 100 are no CR", _counts(1.01, 100), _eln("CRh")),

@@ -24,13 +24,16 @@ chosen as (
 
 -- Evidence joins the one day that is left: carried through the choice it would cost three times as much.
 best as (
-    select responses.*
+    select
+        responses.*,
+        {{ response_evidence('responses') }} as evidence
     from {{ ref('int_response_by_rule') }} as responses
     inner join chosen
         on
             responses.patient_key = chosen.patient_key
             and responses.rule_set = chosen.rule_set
             and responses.assessed_on = chosen.first_of_best.assessed_on
+    {{ response_rows('responses') }}
 )
 
 select

@@ -16,8 +16,9 @@ select
     responses.assessed_on as complete_remission_date,
     responses.study_day,
     responses.date_precision,
-    responses.evidence
+    {{ response_evidence('responses') }} as evidence
 from {{ ref('int_response_by_rule') }} as responses
 inner join first_days
     on responses.patient_key = first_days.patient_key and responses.assessed_on = first_days.complete_remission_date
+{{ response_rows('responses') }}
 where responses.rule_set = '{{ study('rules.response') }}'
