@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.cohort import BuiltCohort, Cohort, made_once
 from tests.dbt_project.patients import adverse_events, events, outcomes, response, time
-from tests.dbt_project.patients.case import Case, case, no_endpoint, no_row, row, time_to, yes_no
+from tests.dbt_project.patients.case import Case, RowsOf, case, no_endpoint, no_row, row, time_to, yes_no
 
 PAPER: Mapping[str, Any] = {}
 
@@ -34,6 +34,8 @@ THIRD: Mapping[str, Any] = {"rules": {"response": "cibmtr", "crs": "astct2019"}}
 def _recovered(patient: Any, day: int) -> Any:
     return patient.marrow(day, 1).lab(day, "neutrophils", 2).lab(day, "platelets", 200)
 
+
+_MARROW_AND_COUNTS = RowsOf("marrow_assessments", "lab_results", "lab_results")
 
 OTHER_CASES: list[Case] = [
     case(
@@ -89,6 +91,13 @@ OTHER_CASES: list[Case] = [
         row("marts.response_assessments", response="MLFS", rule_set="eln", complete_remission=False),
         row("marts.patients", best_response="MLFS"),
         time_to("EFS", 14, "treatment_failure"),
+    ),
+    case(
+        "ELN decides: a remission shows the counts of its own day",
+        lambda p: _recovered(p, 14).marrow(28, 1).lab(28, "neutrophils", 2).follow_up(100),
+        row("marts.response_assessments", {"study_day": 14}, response="CR", evidence=_MARROW_AND_COUNTS),
+        row("marts.response_assessments", {"study_day": 28}, evidence=RowsOf("marrow_assessments", "lab_results")),
+        row("intermediate.int_first_complete_remission", study_day=14, evidence=_MARROW_AND_COUNTS),
     ),
     case(
         "Lee decides",
