@@ -60,7 +60,7 @@ select
     early.profound_days,
     late_grades.grade as late_grade,
     late.second_lowest as late_second_lowest,
-    list_sort(coalesce(early.evidence, []) || coalesce(late.evidence, [])) as evidence -- one count a day: none is in both
+    list_sort(flatten([coalesce(early.evidence, []), coalesce(late.evidence, [])])) as evidence -- one count a day: none is in both
 from early
 full outer join late on early.patient_key = late.patient_key
 left join early_grades on early.patient_key = early_grades.patient_key
