@@ -3,7 +3,7 @@
 
 with assessments as (
     select
-        findings.* exclude (evidence),
+        findings.*,
         responses.response,
         responses.rule_set,
         responses.complete_remission,
