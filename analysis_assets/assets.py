@@ -35,6 +35,10 @@ class AnalysisContext(Protocol):
         """The study file."""
 
     @property
+    def memory_limit(self) -> str:
+        """DuckDB's memory limit, such as `4GB`."""
+
+    @property
     def drawing(self) -> "DrawingProcess":
         """The second process that draws."""
 
@@ -71,7 +75,7 @@ def analysis_tables() -> dg.AssetsDefinition:
     def analysis_tables(refresh: dg.ResourceParam[AnalysisContext]) -> Iterator[dg.MaterializeResult[None]]:
         from analysis_assets.column_origins import column_origins
 
-        with connect_build(refresh.home.build_database) as connection:
+        with connect_build(refresh.home.build_database, refresh.memory_limit) as connection:
             for table, frame in build_tables(connection, refresh.study):
                 rows = write_table(connection, "analysis", table.name, frame)
                 shown = refresh.describe(connection, table.name, column_origins(table.name, refresh.study))
@@ -104,7 +108,7 @@ def published_tables() -> dg.AssetsDefinition:
         from analysis_assets.column_origins import comparison_origins
         from analysis_assets.published_comparison import build_published_tables
 
-        with connect_build(refresh.home.build_database) as connection:
+        with connect_build(refresh.home.build_database, refresh.memory_limit) as connection:
             for name, frame in build_published_tables(connection, refresh.study).items():
                 rows = write_table(connection, "analysis", name, frame)
                 shown = refresh.describe(connection, name, comparison_origins(frame))
@@ -154,7 +158,7 @@ def report() -> dg.AssetsDefinition:
         home, study = refresh.home, refresh.study
         folder = home.staged("report")
         begin_drawing(refresh)
-        with connect_build(home.build_database) as connection:
+        with connect_build(home.build_database, refresh.memory_limit) as connection:
             gallery = plots(connection, study, synthetic=is_synthetic(connection))
             previous = home.database if home.database.exists() else None
             page = lay_out_report(connection, study, folder, gallery, previous=previous)

@@ -116,10 +116,11 @@ def raw_frames(
     with tempfile.TemporaryDirectory(prefix=".checks-", dir=lake_root.parent) as spill, duckdb.connect() as connection:
         connection.execute(f"set threads = {int(threads)}")
         connection.execute("set temp_directory = ?", [spill])
-        if memory_limit is not None:
-            connection.execute("set memory_limit = ?", [memory_limit])
         delivered = _lay_feed_views(connection, plan, lake_root)
         _lay_histories(connection, histories)
+        # After the views, which read the files' footers alone: want of memory there would pass for a damaged lake.
+        if memory_limit is not None:
+            connection.execute("set memory_limit = ?", [memory_limit])
         newest = plan.newest_extract or "9999-12-31"
         connection.execute(f"set variable newest_extract = date '{dt.date.fromisoformat(newest)}'")
         return {name: _frame(connection, "raw", name, _is_delivered(name, delivered)) for name in names}

@@ -41,19 +41,31 @@ class Judge:
         request = {"suite": "raw", "lake": str(lake_root), "pages": str(pages), "memory_limit": memory_limit}
         return _results(self._wait(self._ask({**request, "histories": [dict(history) for history in histories]})))
 
-    def begin_marts(self, database: Path, study: Study, pages: Path, published_rows: Mapping[str, int] | None) -> None:
+    def begin_marts(
+        self,
+        database: Path,
+        study: Study,
+        pages: Path,
+        published_rows: Mapping[str, int] | None,
+        memory_limit: str | None = None,
+    ) -> None:
         """Begin to judge the marts of a closed build file, as `run_mart_checks`, and return at once.
 
         `marts` with the same arguments gives the results. Nobody may write to the file until then.
         """
-        request = _marts_request(database, study, pages, published_rows)
+        request = _marts_request(database, study, pages, published_rows, memory_limit)
         self._begun = (request, self._ask(request))
 
     def marts(
-        self, database: Path, study: Study, pages: Path, published_rows: Mapping[str, int] | None
+        self,
+        database: Path,
+        study: Study,
+        pages: Path,
+        published_rows: Mapping[str, int] | None,
+        memory_limit: str | None = None,
     ) -> list[CheckResult]:
         """Judge the marts of a closed build file, as `run_mart_checks`; raises ExpectationsError likewise."""
-        request = _marts_request(database, study, pages, published_rows)
+        request = _marts_request(database, study, pages, published_rows, memory_limit)
         begun, self._begun = self._begun, None
         return _results(self._wait(begun[1] if begun is not None and begun[0] == request else self._ask(request)))
 
@@ -91,11 +103,11 @@ def _told() -> Iterator[None]:
 
 
 def _marts_request(
-    database: Path, study: Study, pages: Path, published_rows: Mapping[str, int] | None
+    database: Path, study: Study, pages: Path, published_rows: Mapping[str, int] | None, memory_limit: str | None
 ) -> Mapping[str, Any]:
     rows = dict(published_rows) if published_rows is not None else None
     request = {"suite": "marts", "database": str(database), "study": study.as_dbt_variable(), "pages": str(pages)}
-    return {**request, "published_rows": rows}
+    return {**request, "published_rows": rows, "memory_limit": memory_limit}
 
 
 @dataclass(frozen=True)
@@ -142,7 +154,7 @@ def handle(request: Mapping[str, Any]) -> Any:
             memory_limit=request["memory_limit"],
         )
     else:
-        with connect_read_only(Path(request["database"])) as connection:
+        with connect_read_only(Path(request["database"]), request["memory_limit"]) as connection:
             study = Study.model_validate(request["study"])
             results = run_mart_checks(connection, study, pages=pages, published_rows=request["published_rows"])
     return [asdict(result) for result in results]

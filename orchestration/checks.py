@@ -82,10 +82,10 @@ def begin_mart_checks(refresh: RefreshContext) -> None:
     refresh.judge.begin_marts(*_marts_to_judge(refresh))
 
 
-def _marts_to_judge(refresh: RefreshContext) -> tuple[Path, Study, Path, Mapping[str, int] | None]:
+def _marts_to_judge(refresh: RefreshContext) -> tuple[Path, Study, Path, Mapping[str, int] | None, str]:
     published = current_version(refresh.home)
     rows = published.manifest()["rows"] if published else None
-    return refresh.home.build_database, refresh.study, _pages(refresh), rows
+    return refresh.home.build_database, refresh.study, _pages(refresh), rows, refresh.memory_limit
 
 
 def _pages(refresh: RefreshContext) -> Path:

@@ -60,6 +60,11 @@ class RefreshContext:
         """The validated source profile."""
         return load_profile(self.settings.source_profile)
 
+    @property
+    def memory_limit(self) -> str:
+        """What DuckDB may take, from the settings."""
+        return self.settings.memory_limit
+
     @cached_property
     def pseudonymiser(self) -> Pseudonymiser:
         """The keyed hash made from the secret."""

@@ -64,11 +64,15 @@ def connect_build(
     return connection
 
 
-def connect_read_only(path: Path) -> duckdb.DuckDBPyConnection:
+def connect_read_only(path: Path, memory_limit: str | None = None) -> duckdb.DuckDBPyConnection:
     """Open a published warehouse for reading; any number of processes may, and none blocks a refresh.
 
     The link is followed first: DuckDB shares one open database per path within a process, and a reader that opens the
     warehouse anew must get the new night even while an older connection of the same process is still open.
+
+    Args:
+        path: the published warehouse or one version of it.
+        memory_limit: DuckDB size such as `6GB`; None leaves DuckDB's own limit (80% of the memory).
 
     Raises:
         WarehouseError: nothing is published there, or the file is damaged.
@@ -78,7 +82,10 @@ def connect_read_only(path: Path) -> duckdb.DuckDBPyConnection:
             f"There is no published warehouse at {path} yet. Run 'make refresh' (or 'make demo') first."
         )
     try:
-        return _connect_resolved(path)
+        connection = _connect_resolved(path)
+        if memory_limit is not None:
+            connection.execute("set memory_limit = ?", [memory_limit])
+        return connection
     except duckdb.Error as error:
         raise WarehouseError(f"The warehouse {path} can't be read: {_first_line(error)}") from error
 
