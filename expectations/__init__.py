@@ -1,6 +1,6 @@
 """Plausibility and distributions of the lake and the marts, judged by Great Expectations.
 
-Types and keys are dbt contracts, rules across rows and tables are dbt tests: neither is repeated here. Every bound
+Types are dbt contracts, keys and rules across rows and tables are dbt tests: neither is repeated here. Every bound
 stands in `thresholds.csv`; what it judges is made by one SQL file each in `frames/`. Importing this package is quick:
 Great Expectations itself is loaded when a suite runs.
 """

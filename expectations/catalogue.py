@@ -16,7 +16,7 @@ Made from `expectations/thresholds.csv` by `python -m expectations`; a test hold
 Don't edit it.
 
 Every night Great Expectations judges the lake (suite `raw`, before dbt) and the marts (suite `marts`, before analysis).
-Types and keys are dbt contracts and rules across rows are dbt tests; those are described beside the models.
+Types are dbt contracts, keys and rules across rows are dbt tests; those are described beside the models.
 
 - **error**: nothing is published, the last good warehouse stays. **warn**: the night goes on and says so. Raw values
   are never an error: a value that was corrected at the source stays in the lake, and must not stop every later night.
