@@ -414,12 +414,10 @@ def _times_to_event(connection: duckdb.DuckDBPyConnection, study: Study) -> Data
                 where event_type in (select distinct ending from endings)
             ),
 
-            -- Nearly every patient has one row of a kind: that needs no choice, which cost three times as much.
-            only_ends as (
-                select patient_key, event_type, any_value(event_date) as event_date, any_value(source) as source
-                from ends
-                group by patient_key, event_type
-                having count(*) = 1
+            -- Nearly every patient has one row of a kind: that needs no choice. (No aggregate of structs to tell: its
+            -- states can't go to disk, and at a million patients they were too many.)
+            repeated as (
+                select patient_key, event_type from ends group by patient_key, event_type having count(*) > 1
             ),
 
             -- The row of the extract that dates the ending: of the rows of that event up to the day, one that is
@@ -436,8 +434,8 @@ def _times_to_event(connection: duckdb.DuckDBPyConnection, study: Study) -> Data
                             happened.source
                     ) as source
                 from ends as happened
-                anti join only_ends
-                    on happened.patient_key = only_ends.patient_key and happened.event_type = only_ends.event_type
+                inner join repeated
+                    on happened.patient_key = repeated.patient_key and happened.event_type = repeated.event_type
                 inner join endings
                     on
                         happened.patient_key = endings.patient_key
@@ -452,7 +450,11 @@ def _times_to_event(connection: duckdb.DuckDBPyConnection, study: Study) -> Data
                 endings.* exclude (last_source),
                 coalesce(only_ends.source, chosen_ends.source, endings.last_source) as source
             from endings
-            left join only_ends
+            left join (
+                select ends.*
+                from ends
+                anti join repeated on ends.patient_key = repeated.patient_key and ends.event_type = repeated.event_type
+            ) as only_ends
                 on
                     endings.patient_key = only_ends.patient_key
                     and endings.ending = only_ends.event_type
