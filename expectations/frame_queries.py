@@ -194,11 +194,11 @@ def _lay_feed_views(connection: duckdb.DuckDBPyConnection, plan: LakePlan, lake_
         connection,
         "dated_rows",
         (
-            f"select '{feed}' as feed, patient_key, try_cast(left({column}, 10) as date) as dated_on from {feed}"  # noqa: S608
+            f"select '{feed}' as feed, patient_key, left({column}, 10) as day from {feed}"  # noqa: S608
             for feed, column in DATED_BY.items()
             if feed in delivered
         ),
-        "select '' as feed, '' as patient_key, null::date as dated_on where false",
+        "select '' as feed, '' as patient_key, '' as day where false",
     )
     return delivered
 

@@ -214,7 +214,7 @@ def test_messages_hold_counts_and_no_values(judge_lake: Judge, tmp_path: Path) -
 
 
 def test_the_frames_keep_to_the_memory_limit(judge_lake: Judge) -> None:
-    results = judge_lake(memory_limit="1KB", **SOUND)
+    results = judge_lake(memory_limit="300KB", **SOUND)
     assert "could not run: Out of Memory Error" in results["birth_year_plausible"].message
 
 
