@@ -6,15 +6,12 @@
 {%- set switches = {'hsct.censor_at_hsct': study('hsct.censor_at_hsct')} %}
 
 with active_sources as (
-    select
-        endpoints.origin,
-        sources.*
-    from {{ ref('endpoint_sources') }} as sources
-    inner join {{ ref('endpoints') }} as endpoints on sources.endpoint = endpoints.endpoint
+    select *
+    from {{ ref('endpoint_sources') }}
     where
-        sources.applies_when is null
+        applies_when is null
         {%- for switch, on in switches.items() %}
-        or (sources.applies_when = '{{ switch }}' and {{ 'true' if on else 'false' }})
+        or (applies_when = '{{ switch }}' and {{ 'true' if on else 'false' }})
         {%- endfor %}
 ),
 
@@ -22,17 +19,17 @@ with active_sources as (
 decisive as (
     select
         origins.patient_key,
-        sources.endpoint,
+        origins.endpoint,
         min(struct_pack(
             last_order := sources.role = 'last',
             ended_on := greatest(happenings.happened_on, origins.origin_date),
             priority := sources.priority
         )) as ending
     from {{ ref('int_endpoint_origins') }} as origins
-    inner join {{ ref('int_endpoint_happenings') }} as happenings on origins.patient_key = happenings.patient_key
-    inner join active_sources as sources
-        on origins.origin = sources.origin and happenings.source = sources.source
-    group by origins.patient_key, sources.endpoint
+    inner join active_sources as sources on origins.endpoint = sources.endpoint
+    inner join {{ ref('int_endpoint_happenings') }} as happenings
+        on origins.patient_key = happenings.patient_key and sources.source = happenings.source
+    group by origins.patient_key, origins.endpoint
 )
 
 select
@@ -52,6 +49,6 @@ from decisive
 inner join active_sources as sources
     on decisive.endpoint = sources.endpoint and decisive.ending.priority = sources.priority
 inner join {{ ref('int_endpoint_origins') }} as origins
-    on decisive.patient_key = origins.patient_key and sources.origin = origins.origin
+    on decisive.patient_key = origins.patient_key and decisive.endpoint = origins.endpoint
 inner join {{ ref('int_endpoint_happenings') }} as happenings
     on decisive.patient_key = happenings.patient_key and sources.source = happenings.source
