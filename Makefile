@@ -12,10 +12,9 @@ export CART_HOME
 # Matrices are small; more threads of the linear algebra library only wait for each other.
 export OPENBLAS_NUM_THREADS ?= 1
 # The inner loop is all processor time: a file's tests stay with one worker, so that what they share is set up once. In the
-# whole suite some tests wait for daemons for minutes (marked `waits`, begun first): a third worker waits while two compute,
-# and each takes what another has left.
+# whole suite many tests wait for daemons: there a worker takes what the other has left, and one waits while one computes.
 QUICK := -n 2 --dist loadfile --no-loadscope-reorder
-WHOLE := -n 3 --dist worksteal
+WHOLE := -n 2 --dist worksteal
 PACKAGES := study warehouse orchestration analysis_assets expectations synthetic_emr interchange benchmarks
 
 .PHONY: help setup demo refresh ui daemon sql test test-quick lint format bench profile rotate-key rollback verify manifest dictionary lock clean

@@ -12,11 +12,6 @@ import pytest
 from tests.night import Night, run_refresh
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the tests that mostly wait: one worker waits for minutes while the others compute."""
-    items.sort(key=lambda item: item.get_closest_marker("waits") is None)
-
-
 @contextmanager
 def _one_at_a_time(folder: Path) -> Iterator[None]:
     with (folder / "lock").open("w") as lock:
