@@ -21,6 +21,7 @@ from orchestration.extracts.lake import Lake
 from orchestration.extracts.mapping import table_mapping
 from orchestration.extracts.profiles import ReadOptions, SourceProfile, TableProfile
 from orchestration.extracts.readers import SourceTable, UnreadableFileError, file_format, open_table
+from orchestration.extracts.side_by_side import side_by_side
 
 MANIFEST = "manifest.json"
 Mode = Literal["snapshot", "delta"]
@@ -164,10 +165,14 @@ def check_delivery(extract: ExtractFolder, profile: SourceProfile, lake: Lake | 
     _check_required(delivery)
     own = lake.ledger_rows(extract.name) if lake else ()
     known = {(row.file, row.sha256, row.profile_sha256): row.source_rows for row in own}
-    rows_by_file: dict[str, int] = {}
-    for source in itertools.chain.from_iterable(delivery.files.values()):
+
+    def rows_of(source: SourceFile) -> int:
         rows = known.get((source.path.name, file_sha256(source.path), profile.sha256))
-        rows_by_file[source.path.name] = count_source_rows(extract, source, profile) if rows is None else rows
+        return count_source_rows(extract, source, profile) if rows is None else rows
+
+    sources = [*itertools.chain.from_iterable(delivery.files.values())]
+    counted = side_by_side(rows_of, sources, lambda source: source.path)
+    rows_by_file = {source.path.name: rows for source, rows in zip(sources, counted, strict=True)}
     for entry in listed.values():
         _check_figures(extract, entry, rows_by_file.get(entry.path, entry.rows))
     _check_not_empty(delivery, rows_by_file)

@@ -32,6 +32,8 @@ MASK = "[identifier]"
 _TOKEN = re.compile(r"[⺀-鿿가-힯豈-﫿]|[^\W_⺀-鿿가-힯豈-﫿]+")
 _CJK = re.compile(r"[⺀-鿿가-힯豈-﫿]")
 _SQUEEZED_AWAY = {ord(sign): None for sign in " \t\n\r\u3000\u00a0-.()/（）－"}
+_PRINTABLE_ASCII = "^[ -~]*$"
+_SQUEEZED_ASCII = f"[{re.escape(''.join(sign for sign in map(chr, _SQUEEZED_AWAY) if ' ' <= sign <= '~'))}]"
 _MIN_WORD = 4
 _MIN_CJK = 2
 _MIN_LONG_NUMBER = 7
@@ -56,7 +58,10 @@ class KnownIdentifiers:
     """The identifiers of one extract's patients, ready to be looked for."""
 
     def __init__(
-        self, identifiers: Iterable[str], patient_ids: Iterable[str] = (), earlier: Fingerprints | None = None
+        self,
+        identifiers: Iterable[pa.StringArray] = (),
+        patient_ids: pa.StringArray | None = None,
+        earlier: Fingerprints | None = None,
     ) -> None:
         """Takes the identifiers as they stand; those too short to tell from ordinary words count as whole cells only.
 
@@ -64,22 +69,33 @@ class KnownIdentifiers:
         is what patients files of earlier extracts said.
         """
         self._earlier = earlier
-        self._shapes = frozenset(_shape(each) for each in patient_ids)
+        self._shapes = _shapes(patient_ids) if patient_ids is not None else frozenset()
         self._short: set[str] = set()
         self._phrases: set[tuple[str, ...]] = set()
         self._phrase_lengths: dict[str, frozenset[int]] = {}
         self._long: set[str] = set()
         self._long_lengths: dict[str, frozenset[int]] = {}
-        for identifier in identifiers:
-            self._add(identifier.casefold().strip())
+        for texts in identifiers:
+            self._add_texts(texts)
 
-    def _add(self, folded: str) -> None:
-        squeezed = folded.translate(_SQUEEZED_AWAY)
-        if _is_long(squeezed):
-            self._add_long(squeezed)
-            if len(folded) != len(squeezed):
-                self._add_long(folded)
-            return
+    def _add_texts(self, texts: pa.StringArray) -> None:
+        """Nearly all identifiers of a source are long and plain ASCII: these are taken as whole columns."""
+        plain = pc.match_substring_regex(texts, _PRINTABLE_ASCII)
+        folded = pc.ascii_lower(pc.ascii_trim_whitespace(texts.filter(plain)))
+        squeezed = pc.replace_substring_regex(folded, _SQUEEZED_ASCII, "")
+        long = pc.greater_equal(pc.binary_length(squeezed), _MIN_LONG_WORD)
+        spaced = pc.and_(long, pc.not_equal(pc.binary_length(folded), pc.binary_length(squeezed)))
+        self._add_long(squeezed.filter(long))
+        self._add_long(folded.filter(spaced))
+        others = (*texts.filter(pc.invert(plain)).to_pylist(), *folded.filter(pc.invert(long)).to_pylist())
+        by_folded = {text: text.translate(_SQUEEZED_AWAY) for text in (each.casefold().strip() for each in others)}
+        long_others = {text: form for text, form in by_folded.items() if _is_long(form)}
+        self._add_long(pa.array([*long_others, *long_others.values()], pa.string()))
+        for text, form in by_folded.items():
+            if text not in long_others:
+                self._add_words(text, form)
+
+    def _add_words(self, folded: str, squeezed: str) -> None:
         tokens = tuple(_TOKEN.findall(folded))
         if tokens and _is_telling(folded, tokens):
             self._phrases.add(tokens)
@@ -87,9 +103,12 @@ class KnownIdentifiers:
         elif squeezed:
             self._short.add(squeezed)
 
-    def _add_long(self, form: str) -> None:
-        self._long.add(form)
-        _add_length(self._long_lengths, form[:_MIN_LONG_CODE], len(form))
+    def _add_long(self, forms: pa.StringArray) -> None:
+        self._long.update(forms.to_pylist())
+        starts = {"start": pc.utf8_slice_codeunits(forms, 0, _MIN_LONG_CODE), "length": pc.utf8_length(forms)}
+        distinct = pa.table(starts).group_by(["start", "length"]).aggregate([])
+        for start, length in zip(*(distinct.column(name).to_pylist() for name in starts), strict=True):
+            _add_length(self._long_lengths, start, length)
 
     def __bool__(self) -> bool:
         """True when there is anything to look for."""
@@ -227,9 +246,10 @@ def may_be_an_id(text: str) -> bool:
     return any(sign.isdigit() for sign in text) and not _DATE_LIKE.match(text)
 
 
-def _shape(text: str) -> str:
+def _shapes(texts: pa.StringArray) -> frozenset[str]:
     """Digits as 9, letters as a, everything else as it stands: SYN-001 is aaa-999."""
-    return "".join("9" if sign.isdecimal() else "a" if sign.isalpha() else sign for sign in text.strip())
+    digits_alike = pc.unique(pc.replace_substring_regex(pc.utf8_trim_whitespace(texts), r"\p{Nd}", "9"))
+    return frozenset(pc.unique(pc.replace_substring_regex(digits_alike, r"\p{L}", "a")).to_pylist())
 
 
 def _pattern(shape: str) -> str:
@@ -252,7 +272,7 @@ def _is_telling(folded: str, tokens: tuple[str, ...]) -> bool:
 
 
 def _is_long(squeezed: str) -> bool:
-    if not _MIN_LONG_CODE <= len(squeezed) < _MIN_LONG_WORD:  # nearly all, and told by the length alone
+    if not _MIN_LONG_CODE <= len(squeezed) < _MIN_LONG_WORD:
         return len(squeezed) >= _MIN_LONG_WORD
     if squeezed.isdigit():
         return len(squeezed) >= _MIN_LONG_NUMBER

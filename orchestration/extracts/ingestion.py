@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -49,14 +48,13 @@ from orchestration.extracts.profiles import SourceProfile
 from orchestration.extracts.pseudonymise import Pseudonymiser
 from orchestration.extracts.readers import Chunk, SourceTable, UnreadableFileError
 from orchestration.extracts.shaping import FileLoad, ShapedRows, lake_schema, rejected_table, shape_rows, withheld_rows
+from orchestration.extracts.side_by_side import SMALL_FILE, WORKERS, side_by_side
 from orchestration.extracts.vault import SeenIds, write_vault
 
-_WORKERS = 2
-_SMALL_FILE = 1 << 20  # bytes; starting threads takes longer than such a file, and most nightly deltas are such files
 _NOTED_ROWS = 100
 _SHOWN = 200
 _LOOKALIKE = 0.75
-_NOBODY = KnownIdentifiers(())
+_NOBODY = KnownIdentifiers()
 """Who is known is read only where a file has to be: it takes as long as reading the files."""
 _CONTRADICTION = "duplicate key with different contents"
 
@@ -143,12 +141,13 @@ def ingest_feed(
         done = [_from_ledger(before[load.load_id]) for load in loads]
         return FeedIngestion(feed, extract.name, delivery.mode, tuple(done))
     known = known_identifiers(delivery, profile, pseudonymiser, lake)
-    done = [
-        _from_ledger(before[load.load_id])
-        if load.load_id in before
-        else _ingest(replace(load, known=known), lake, current, loaded_at)
-        for load in loads
-    ]
+
+    def brought_in(load: FileLoad) -> FileIngestion:
+        if load.load_id in before:
+            return _from_ledger(before[load.load_id])
+        return _ingest(replace(load, known=known), lake, current, loaded_at)
+
+    done = [*side_by_side(brought_in, loads, lambda load: load.source.path)]
     return FeedIngestion(feed, extract.name, delivery.mode, tuple(done))
 
 
@@ -198,7 +197,7 @@ def _remember_neighbours(
 def _read_identifiers(
     delivery: Delivery, sources: Sequence[SourceFile], profile: SourceProfile, earlier: Fingerprints | None
 ) -> KnownIdentifiers:
-    found: dict[str, set[str]] = {}
+    found: dict[str, list[pa.StringArray]] = {}
     for source in sources:
         removed = [c.name for c in source.table.target.columns if c.verb is Verb.REMOVE]
         names = ["patient_id", *removed]
@@ -209,15 +208,16 @@ def _read_identifiers(
             for rows in _mapped_in_order(table, mapping):
                 for name in names:
                     if name in rows.columns:
-                        found.setdefault(name, set()).update(filter(None, rows.columns[name].dictionary.to_pylist()))
+                        found.setdefault(name, []).append(rows.columns[name].dictionary)
         except UnreadableFileError as problem:
             raise refused_file(delivery.extract, source, problem) from None
-    patient_ids = found.pop("patient_id", set())
-    others = itertools.chain.from_iterable(found.values())
+    distinct = {name: pc.unique(pa.chunked_array(texts, pa.string())).drop_null() for name, texts in found.items()}
+    patient_ids = distinct.get("patient_id", pa.array([], pa.string()))
     if "patients" in delivery.files:
-        return KnownIdentifiers(itertools.chain(patient_ids, others), patient_ids, earlier)
+        return KnownIdentifiers(distinct.values(), patient_ids, earlier)
     # Other feeds' id columns hold whatever slipped into them: a word or a date must not be masked everywhere for that.
-    return KnownIdentifiers((each for each in patient_ids if may_be_an_id(each)), (), earlier)
+    ids = [text for text in patient_ids.to_pylist() if may_be_an_id(text)]
+    return KnownIdentifiers([pa.array(ids, pa.string())], None, earlier)
 
 
 def _from_ledger(row: LedgerRow) -> FileIngestion:
@@ -351,15 +351,15 @@ def _mapped_in_order(table: SourceTable, mapping: TableMapping) -> Iterator[Feed
 
 def _shaped_in_order(load: FileLoad, table: SourceTable, mapping: TableMapping) -> Iterator[ShapedRows]:
     """Chunks in order, a few at a time side by side unless one depends on the one before it or the file is small."""
-    if mapping.sequential or load.source.path.stat().st_size < _SMALL_FILE:
+    if mapping.sequential or load.source.path.stat().st_size < SMALL_FILE:
         for rows in _mapped_in_order(table, mapping):
             yield shape_rows(load, rows)
         return
     waiting: deque[Future[ShapedRows]] = deque()
-    with ThreadPoolExecutor(_WORKERS) as pool:
+    with ThreadPoolExecutor(WORKERS) as pool:
         for build in table.chunks(mapping.wanted):
             waiting.append(pool.submit(_built_and_shaped, load, mapping, build))
-            if len(waiting) > _WORKERS:
+            if len(waiting) > WORKERS:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

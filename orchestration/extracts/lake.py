@@ -25,6 +25,7 @@ from orchestration.extracts.feeds import FEEDS
 _PRIVATE_FOLDER = 0o700
 _PRIVATE_FILE = 0o600
 _PLAN = "plan.json"
+_ALIKE = ("deleted", "source_extract", "source_file", "source_row")
 _PART_NUMBER = re.compile(r"[-_]\d{1,8}$")
 
 REJECTED_SCHEMA = pa.schema(
@@ -260,7 +261,11 @@ def lake_stem(row: LedgerRow) -> str:
 
 
 def lake_writer(target: Path, schema: pa.Schema) -> pq.ParquetWriter:
-    """A writer of raw lake files: readable by every engine, text dictionary-encoded, rows numbered by difference."""
+    """A writer of raw lake files: readable by every engine, text dictionary-encoded, rows numbered by difference.
+
+    Only columns that are alike over long runs have a least and a greatest value noted: finding them for the others
+    takes two fifths of the time of writing, and no reader leaves out a row group for them (rows lie as they came).
+    """
     texts = [name for name in schema.names if name != "source_row"]
     return pq.ParquetWriter(
         target,
@@ -268,6 +273,7 @@ def lake_writer(target: Path, schema: pa.Schema) -> pq.ParquetWriter:
         compression="zstd",
         use_dictionary=texts,
         column_encoding={"source_row": "DELTA_BINARY_PACKED"},
+        write_statistics=[name for name in schema.names if name in _ALIKE],
         store_schema=False,
     )
 

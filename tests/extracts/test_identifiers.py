@@ -140,7 +140,8 @@ def test_a_truncated_gzip_is_refused_before_anything_is_ingested(night: Night) -
     ],
 )
 def test_what_counts_as_an_identifier(text: str, kind: Kind, masked: str) -> None:
-    known = KnownIdentifiers(["1001", "HOSP-0001", "Wang Xiaoming", "张晓明", "13800138001", "110101199001021234", "F"])
+    identifiers = ["1001", "HOSP-0001", "Wang Xiaoming", "张晓明", "13800138001", "110101199001021234", "F"]
+    known = KnownIdentifiers([pa.array(identifiers)])
     assert known.scrub_column(pa.array([text]), kind).to_pylist() == [masked]
 
 
