@@ -82,9 +82,11 @@ class Pseudonymiser:
         """The keyed hash of each id of that kind; many at once, because most patients come again in every chunk."""
         if kind != "patient":
             return [digest[:_SHORT_HASH_DIGITS] for digest in self._digests(identifiers, f"{kind}:")]
-        unknown = [identifier for identifier in identifiers if identifier not in self._patients]
-        self._patients.update(zip(unknown, self._digests(unknown), strict=True))
-        return [self._patients[identifier] for identifier in identifiers]
+        found = list(map(self._patients.get, identifiers))
+        unknown = [identifier for identifier, known in zip(identifiers, found, strict=True) if known is None]
+        hashed = dict(zip(unknown, self._digests(unknown), strict=True))
+        self._patients.update(hashed)
+        return [known or hashed[identifier] for identifier, known in zip(identifiers, found, strict=True)]
 
     def remembered(self, fingerprint: str, read: Callable[[], KnownIdentifiers]) -> KnownIdentifiers:
         """The known identifiers of the delivery in hand, read once while its feeds are ingested one by one."""
