@@ -12,7 +12,7 @@ export CART_HOME
 # Matrices are small; more threads of the linear algebra library only wait for each other.
 export OPENBLAS_NUM_THREADS ?= 1
 # The inner loop is all processor time: a file's tests stay with one worker, so that what they share is set up once. In the
-# whole suite many tests wait for daemons: there a worker takes what the other has left, and one waits while one computes.
+# whole suite a worker takes what the other has left. Tests that wait for daemons most of the time run beside both.
 QUICK := -n 2 --dist loadfile --no-loadscope-reorder
 WHOLE := -n 2 --dist worksteal
 PACKAGES := study warehouse orchestration analysis_assets expectations synthetic_emr interchange benchmarks
@@ -63,7 +63,11 @@ dictionary: $(READY)  ## write docs/data-dictionary.md from the dbt project
 	@$(BIN)/python docs/make_data_dictionary.py
 
 test: $(READY) system-packages  ## every test
-	@$(BIN)/python -m pytest $(WHOLE)
+	@said=$$(mktemp); \
+	$(BIN)/python -m pytest -m waits >"$$said" 2>&1 & waiting=$$!; \
+	trap 'kill $$waiting 2>/dev/null; rm -f "$$said"' EXIT; \
+	$(BIN)/python -m pytest $(WHOLE) -m "not waits"; others=$$?; \
+	wait $$waiting; waited=$$?; cat "$$said"; exit $$((others || waited))
 
 test-quick: $(READY)  ## the inner loop: without the slow tests
 	@$(BIN)/python -m pytest $(QUICK) -m "not slow"

@@ -7,6 +7,8 @@ infusion is day 1, the day before it day -1), and flags are Y and N. AVAL of ADT
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -17,6 +19,12 @@ from interchange.naming import literal, study_identifier
 from study import Study
 
 ADAM_DATASETS = ("ADSL", "ADRS", "ADTTE", "ADAE")
+
+Own = Callable[[str], str]
+"""Names a mart, of the patients at hand alone, as SQL to stand after `from`."""
+
+_ROWS = "adam_rows"
+_PATIENTS_AT_A_TIME = 50_000  # some 1.3 million rows of ADRS, 300 MB while they are sorted
 
 # CNSR: 0 is the endpoint's own event, every other code a kind of censoring, competing events among them.
 EVENT = 0
@@ -85,15 +93,45 @@ def write_adam(connection: duckdb.DuckDBPyConnection, study: Study, folder: Path
         InterchangeError: a mart or one of its contract's columns is missing.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    datasets = (
-        _subjects(connection, study),
-        _responses(connection, study),
-        _times_to_event(connection, study),
-        _adverse_events(connection, study),
-    )
-    written = [write_dataset(connection, dataset, folder) for dataset in datasets]
-    connection.execute("drop table adrs_findings")
+    written = []
+    for prepare in (_subjects, _responses, _times_to_event, _adverse_events):
+        written.append(write_dataset(connection, prepare(connection, study), folder))
+        connection.execute(f"drop table if exists {_ROWS}")
     return written
+
+
+def _store_in_order(connection: duckdb.DuckDBPyConnection, rows: Callable[[Own], str], order: str) -> None:
+    """Store rows in the order of the patients as the temporary table `_ROWS`, some thousands of patients at a time.
+
+    A few patients' rows are sorted in memory; all at once they went to disk at a million patients.
+
+    Args:
+        connection: whose own database holds the marts.
+        rows: the rows' SQL, given what names a mart within the patients at hand.
+        order: what orders them, the patient's key first.
+    """
+    begin = f"create temp table {_ROWS} as"
+    for first, last in _ranges_of_patients(connection):
+
+        def own(table: str, condition: str = f"patient_key between {literal(first)} and {literal(last)}") -> str:
+            return f"(select * from {mart(connection, table)} where {condition})"  # noqa: S608
+
+        connection.execute(f"{begin} {rows(own)} order by {order}")
+        begin = f"insert into {_ROWS}"
+
+
+def _ranges_of_patients(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
+    """First and last key of every so many patients; one range without a patient where there are none."""
+    found = connection.execute(
+        f"""
+        select min(patient_key), max(patient_key)
+        from (select patient_key, row_number() over (order by patient_key) - 1 as place
+            from {mart(connection, "patients")})
+        group by place // {_PATIENTS_AT_A_TIME}
+        order by all
+        """  # noqa: S608
+    ).fetchall()
+    return [(str(first), str(last)) for first, last in found] or [("", "")]
 
 
 def _flag(condition: str) -> str:
@@ -119,6 +157,15 @@ def _identifiers(study: Study, patient: str) -> tuple[Variable, ...]:
         Variable("STUDYID", "Study Identifier", "text", literal(study_identifier(study))),
         Variable("USUBJID", "Unique Subject Identifier", "text", f"{patient}.patient_key"),
     )
+
+
+def _subjects_of(patients: str) -> str:
+    """What the datasets repeat of their subjects, one row each: said once for a subject, not for each of its rows."""
+    treatment = _treatment("subjects")
+    return f"""(
+        select patient_key, included, infusion_date, hsct_date, death_date, {treatment} as treatment
+        from {patients} as subjects
+    )"""  # noqa: S608
 
 
 def _subject_columns(patient: str) -> tuple[Variable, ...]:
@@ -282,16 +329,29 @@ def _response_parameter_names() -> tuple[str, str]:
     return f"case results.paramn {paramcd} end", f"case results.paramn {param} end"
 
 
+def _findings(own: Own) -> str:
+    """The rows of ADRS: findings of assessments, then results under each rule set."""
+    return f"""
+        select
+            findings.* exclude (source),
+            subjects.included, subjects.infusion_date, subjects.treatment,
+            findings.source.feed as feed, findings.source."extract" as "extract",
+            findings.source.file as file, findings.source."row" as "row"
+        from ({_assessment_rows(own("response_assessments"))} union all {_rule_rows(own("response_by_rule"))})
+            as findings
+        inner join {_subjects_of(own("patients"))} as subjects on findings.patient_key = subjects.patient_key"""  # noqa: S608
+
+
 def _responses(connection: duckdb.DuckDBPyConnection, study: Study) -> Dataset:
     """One row per subject, parameter and assessment date; under a rule set one per subject and rule set.
 
-    The longest dataset: its rows are sorted while they are narrow, and dressed with names and flags afterwards.
+    Rows are sorted while they are narrow, and dressed with names and flags afterwards; the other datasets too.
     """
     paramcd, param = _response_parameter_names()
     variables = (
         *_identifiers(study, "results"),
         *_subject_columns("results"),
-        Variable("TRTA", "Actual Treatment", "text", _treatment("results")),
+        Variable("TRTA", "Actual Treatment", "text", "results.treatment"),
         Variable("PARAMCD", "Parameter Code", "text", paramcd),
         Variable("PARAM", "Parameter", "text", param),
         Variable("PARAMN", "Parameter (N)", "whole", "results.paramn"),
@@ -306,26 +366,10 @@ def _responses(connection: duckdb.DuckDBPyConnection, study: Study) -> Dataset:
         Variable("EMASUMFL", "Extramedullary Part Assumed Met Flag", "text", _flag("results.extramedullary_assumed")),
         *_source_columns("results"),
     )
-    # Stored first: sorted straight from its eleven branches it ran out of 4 GB at a million patients.
-    connection.execute(
-        f"""
-        create or replace temp table adrs_findings as
-        {_assessment_rows(mart(connection, "response_assessments"))}
-        union all
-        {_rule_rows(mart(connection, "response_by_rule"))}"""
+    _store_in_order(
+        connection, _findings, "findings.patient_key, findings.paramn, findings.rule_set, findings.adt nulls last"
     )
-    source = f"""
-        from (
-            select
-                findings.* exclude (source),
-                patients.included, patients.infusion_date, patients.cart_target,
-                findings.source.feed as feed, findings.source."extract" as "extract",
-                findings.source.file as file, findings.source."row" as "row"
-            from adrs_findings as findings
-            inner join {mart(connection, "patients")} as patients on findings.patient_key = patients.patient_key
-            order by findings.patient_key, findings.paramn, findings.rule_set, findings.adt nulls last
-        ) as results"""  # noqa: S608
-    return Dataset("ADRS", "Response Analysis Dataset", variables, source, ())
+    return Dataset("ADRS", "Response Analysis Dataset", variables, f"from {_ROWS} as results", ())
 
 
 def _censoring_code(study: Study) -> str:
@@ -345,18 +389,95 @@ def _censoring_code(study: Study) -> str:
     end"""
 
 
-def _times_to_event(connection: duckdb.DuckDBPyConnection, study: Study) -> Dataset:
-    """One row per included subject and time-to-event endpoint; sorted while narrow, dressed with words afterwards."""
+def _endings(study: Study, own: Own) -> str:
+    """The rows of ADTTE, each with the row of the extract that dates its end."""
     order = ", ".join(
         f"({literal(endpoint)}, {place})" for place, (endpoint, *_) in enumerate(_TIME_PARAMETERS, start=1)
     )
+    ends = " ".join(f"when {code} then {literal(event)}" for code, _, event in _CENSORINGS)
+    source_row = """struct_pack(
+        feed := happened.source_feed, "extract" := happened.source_extract,
+        file := happened.source_file, "row" := happened.source_row
+    )"""
+    return f"""
+        with endings as (
+            select
+                outcomes.patient_key, outcomes.endpoint, outcomes.time_days, outcomes.time_months, outcomes.reason,
+                outcomes.event_kind, outcomes.event_date, outcomes.date_imputed,
+                outcomes.evidence[-1] as last_source, len(outcomes.evidence) as source_rows,
+                patients.included, patients.infusion_date, patients.treatment,
+                names.paramn,
+                {_censoring_code(study)} as cnsr,
+                case cnsr when {EVENT} then outcomes.event_kind {ends} end as ending
+            from {own("outcomes")} as outcomes
+            inner join {_subjects_of(own("patients"))} as patients on outcomes.patient_key = patients.patient_key
+            inner join (values {order}) as names (endpoint, paramn) on outcomes.endpoint = names.endpoint
+            where outcomes.kind = 'time_to_event'
+        ),
+
+        -- The few kinds of event that end a time: without this every adverse event is a candidate too.
+        ends as (
+            select patient_key, event_type, event_date, {source_row} as source
+            from {own("events")} as happened
+            where event_type in (select distinct ending from endings)
+        ),
+
+        -- Nearly every patient has one row of a kind: that needs no choice.
+        repeated as (
+            select patient_key, event_type from ends group by patient_key, event_type having count(*) > 1
+        ),
+
+        -- The row of the extract that dates the ending: of the rows of that event up to the day, one that is
+        -- part of the outcome's evidence before any other, then the latest.
+        chosen_ends as (
+            select
+                endings.patient_key,
+                endings.paramn,
+                first(
+                    happened.source
+                    order by
+                        list_contains(outcomes.evidence, happened.source) desc,
+                        happened.event_date desc,
+                        happened.source
+                ) as source
+            from ends as happened
+            inner join repeated
+                on happened.patient_key = repeated.patient_key and happened.event_type = repeated.event_type
+            inner join endings
+                on
+                    happened.patient_key = endings.patient_key
+                    and happened.event_type = endings.ending
+                    and happened.event_date <= endings.event_date
+            inner join {own("outcomes")} as outcomes
+                on endings.patient_key = outcomes.patient_key and endings.endpoint = outcomes.endpoint
+            group by endings.patient_key, endings.paramn
+        )
+
+        select
+            endings.* exclude (last_source),
+            coalesce(only_ends.source, chosen_ends.source, endings.last_source) as source
+        from endings
+        left join (
+            select ends.*
+            from ends
+            anti join repeated on ends.patient_key = repeated.patient_key and ends.event_type = repeated.event_type
+        ) as only_ends
+            on
+                endings.patient_key = only_ends.patient_key
+                and endings.ending = only_ends.event_type
+                and only_ends.event_date <= endings.event_date
+        left join chosen_ends
+            on endings.patient_key = chosen_ends.patient_key and endings.paramn = chosen_ends.paramn"""  # noqa: S608
+
+
+def _times_to_event(connection: duckdb.DuckDBPyConnection, study: Study) -> Dataset:
+    """One row per included subject and time-to-event endpoint; sorted while narrow, dressed with words afterwards."""
     codes = " ".join(
         f"when {place} then {literal(code)}" for place, (_, code, _) in enumerate(_TIME_PARAMETERS, start=1)
     )
     labels = " ".join(
         f"when {place} then {literal(text)}" for place, (*_, text) in enumerate(_TIME_PARAMETERS, start=1)
     )
-    ends = " ".join(f"when {code} then {literal(event)}" for code, _, event in _CENSORINGS)
     words = " ".join(f"when {code} then {literal(text)}" for code, text, _ in _CENSORINGS)
     dates = " ".join(f"when {literal(feed)} then {literal(column)}" for feed, column in _DATE_COLUMNS.items())
     source_variable = f"""case
@@ -367,7 +488,7 @@ def _times_to_event(connection: duckdb.DuckDBPyConnection, study: Study) -> Data
     variables = (
         *_identifiers(study, "times"),
         *_subject_columns("times"),
-        Variable("TRTA", "Actual Treatment", "text", _treatment("times")),
+        Variable("TRTA", "Actual Treatment", "text", "times.treatment"),
         Variable("PARAMCD", "Parameter Code", "text", f"case times.paramn {codes} end"),
         Variable("PARAM", "Parameter", "text", f"case times.paramn {labels} end"),
         Variable("PARAMN", "Parameter (N)", "whole", "times.paramn"),
@@ -386,95 +507,30 @@ def _times_to_event(connection: duckdb.DuckDBPyConnection, study: Study) -> Data
         *_source_columns("times.source", source_variable),
         Variable("SRCCNT", "Number of Source Rows", "whole", "times.source_rows"),
     )  # fmt: skip
-    source_row = """struct_pack(
-        feed := happened.source_feed, "extract" := happened.source_extract,
-        file := happened.source_file, "row" := happened.source_row
-    )"""
-    source = f"""
-        from (
-            with endings as (
-                select
-                    outcomes.patient_key, outcomes.endpoint, outcomes.time_days, outcomes.time_months, outcomes.reason,
-                    outcomes.event_kind, outcomes.event_date, outcomes.date_imputed,
-                    outcomes.evidence[-1] as last_source, len(outcomes.evidence) as source_rows,
-                    patients.included, patients.infusion_date, patients.cart_target,
-                    names.paramn,
-                    {_censoring_code(study)} as cnsr,
-                    case cnsr when {EVENT} then outcomes.event_kind {ends} end as ending
-                from {mart(connection, "outcomes")} as outcomes
-                inner join {mart(connection, "patients")} as patients on outcomes.patient_key = patients.patient_key
-                inner join (values {order}) as names (endpoint, paramn) on outcomes.endpoint = names.endpoint
-                where outcomes.kind = 'time_to_event'
-            ),
+    _store_in_order(connection, partial(_endings, study), "endings.patient_key, endings.paramn")
+    return Dataset("ADTTE", "Time-to-Event Analysis Dataset", variables, f"from {_ROWS} as times", ())
 
-            -- The few kinds of event that end a time: without this every adverse event is a candidate too.
-            ends as (
-                select patient_key, event_type, event_date, {source_row} as source
-                from {mart(connection, "events")} as happened
-                where event_type in (select distinct ending from endings)
-            ),
 
-            -- Nearly every patient has one row of a kind: that needs no choice. (No aggregate of structs to tell: its
-            -- states can't go to disk, and at a million patients they were too many.)
-            repeated as (
-                select patient_key, event_type from ends group by patient_key, event_type having count(*) > 1
-            ),
-
-            -- The row of the extract that dates the ending: of the rows of that event up to the day, one that is
-            -- part of the outcome's evidence before any other, then the latest.
-            chosen_ends as (
-                select
-                    endings.patient_key,
-                    endings.paramn,
-                    first(
-                        happened.source
-                        order by
-                            list_contains(outcomes.evidence, happened.source) desc,
-                            happened.event_date desc,
-                            happened.source
-                    ) as source
-                from ends as happened
-                inner join repeated
-                    on happened.patient_key = repeated.patient_key and happened.event_type = repeated.event_type
-                inner join endings
-                    on
-                        happened.patient_key = endings.patient_key
-                        and happened.event_type = endings.ending
-                        and happened.event_date <= endings.event_date
-                inner join {mart(connection, "outcomes")} as outcomes
-                    on endings.patient_key = outcomes.patient_key and endings.endpoint = outcomes.endpoint
-                group by endings.patient_key, endings.paramn
-            )
-
-            select
-                endings.* exclude (last_source),
-                coalesce(only_ends.source, chosen_ends.source, endings.last_source) as source
-            from endings
-            left join (
-                select ends.*
-                from ends
-                anti join repeated on ends.patient_key = repeated.patient_key and ends.event_type = repeated.event_type
-            ) as only_ends
-                on
-                    endings.patient_key = only_ends.patient_key
-                    and endings.ending = only_ends.event_type
-                    and only_ends.event_date <= endings.event_date
-            left join chosen_ends
-                on endings.patient_key = chosen_ends.patient_key and endings.paramn = chosen_ends.paramn
-            order by endings.patient_key, endings.paramn
-        ) as times"""  # noqa: S608
-    return Dataset("ADTTE", "Time-to-Event Analysis Dataset", variables, source, ())
+def _numbered_events(own: Own) -> str:
+    """The rows of ADAE, numbered within their subject."""
+    return f"""
+        select
+            events.* exclude (evidence),
+            events.evidence[1] as source, len(events.evidence) as source_rows,
+            subjects.included, subjects.infusion_date, subjects.treatment,
+            row_number() over (partition by events.patient_key order by events.phase, events.term) as place
+        from {own("adverse_events")} as events
+        inner join {_subjects_of(own("patients"))} as subjects on events.patient_key = subjects.patient_key"""  # noqa: S608
 
 
 def _adverse_events(connection: duckdb.DuckDBPyConnection, study: Study) -> Dataset:
     """One row per subject, phase and term, at its worst grade. An undated event counts as treatment-emergent."""
     phase = "case events.phase when 'cart' then 'After CAR-T infusion' when 'hsct' then 'After HSCT' end"
     variables = (
-        *_identifiers(study, "patients"),
-        *_subject_columns("patients"),
-        Variable("TRTA", "Actual Treatment", "text", _treatment("patients")),
-        Variable("AESEQ", "Sequence Number", "whole",
-                 "row_number() over (partition by events.patient_key order by events.phase, events.term)"),
+        *_identifiers(study, "events"),
+        *_subject_columns("events"),
+        Variable("TRTA", "Actual Treatment", "text", "events.treatment"),
+        Variable("AESEQ", "Sequence Number", "whole", "events.place"),
         Variable("AETERM", "Reported Term for the Adverse Event", "text", "events.term"),
         Variable("AEPARENT", "Event That This Is a Symptom of", "text", "events.parent_term"),
         Variable("AEPHASE", "Treatment Phase of the Adverse Event", "text", "events.phase"),
@@ -483,15 +539,13 @@ def _adverse_events(connection: duckdb.DuckDBPyConnection, study: Study) -> Data
         Variable("ATOXGRN", "Analysis Toxicity Grade (N)", "whole", "events.worst_grade"),
         Variable("AESCALE", "Grading Scale", "text", "events.grading_scale"),
         Variable("AESDTH", "Results in Death", "text", _flag("events.worst_grade = 5")),
-        Variable("ASTDT", "Analysis Start Date", "date", "patients.infusion_date + events.first_study_day"),
+        Variable("ASTDT", "Analysis Start Date", "date", "events.infusion_date + events.first_study_day"),
         Variable("ASTDY", "Analysis Start Relative Day", "whole", _relative_day("events.first_study_day")),
         Variable("TRTEMFL", "Treatment Emergent Analysis Flag", "text",
-                 f"case when {_infused('patients')} and coalesce(events.first_study_day, 0) >= 0 then 'Y' end"),
+                 f"case when {_infused('events')} and coalesce(events.first_study_day, 0) >= 0 then 'Y' end"),
         Variable("NOHSCTFL", "Phase after HSCT without HSCT Flag", "text", _flag("events.without_transplant")),
-        *_source_columns("events.evidence[1]"),
-        Variable("SRCCNT", "Number of Source Rows", "whole", "len(events.evidence)"),
+        *_source_columns("events.source"),
+        Variable("SRCCNT", "Number of Source Rows", "whole", "events.source_rows"),
     )  # fmt: skip
-    source = f"""
-        from {mart(connection, "adverse_events")} as events
-        inner join {mart(connection, "patients")} as patients on events.patient_key = patients.patient_key"""
-    return Dataset("ADAE", "Adverse Events Analysis Dataset", variables, source, ("USUBJID", "AESEQ"))
+    _store_in_order(connection, _numbered_events, "events.patient_key, place")
+    return Dataset("ADAE", "Adverse Events Analysis Dataset", variables, f"from {_ROWS} as events", ())

@@ -30,7 +30,7 @@ from tests.operations.servers import Servers
 from tests.operations.test_notices import MailServer, WebhookServer, serving
 from warehouse import WarehouseHome, current_version
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]  # minutes on a busy machine
+pytestmark = [pytest.mark.slow, pytest.mark.waits, pytest.mark.timeout(1800)]  # minutes on a busy machine
 NIGHT_SECONDS = 400  # a night takes half a minute; on a busy machine far longer
 FEEDS_BACKFILLED = [["raw", "patients"], ["raw", "follow_ups"]]
 
