@@ -18,9 +18,10 @@ from orchestration.manifest import ensure_manifest
 from orchestration.night_build import built_facts
 from study import Study
 from warehouse import Version, WarehouseHome, connect_read_only, current_version, export_tables
-from warehouse.exports import export_table
+from warehouse.exports import every_column_optional, export_table
 from warehouse.files import sha256_of
 from warehouse.replacement import Table
+from warehouse.side_by_side import side_by_side
 from warehouse.splicing import SplicingError, splice_lines, splice_parquet
 
 _PATIENT, _SUBJECT = "patient_key", "USUBJID"
@@ -71,12 +72,14 @@ def export_after(before: NightBefore, connection: duckdb.DuckDBPyConnection, fol
     """Write every export, as `export_tables`: tables by patient from last night's file, all others whole."""
     own = before.slice_.root / "exports"
     own.mkdir(mode=0o700, exist_ok=True)
-    with before.changed() as changed:
+    with before.changed() as changed, every_column_optional(changed):
 
         def export(whole: duckdb.DuckDBPyConnection, schema: str, table: str, path: Path) -> None:
             old = before.file(f"exports/{path.name}") if (schema, table) in before.tables else None
-            if old is None or not _splice(before, changed, whole, (schema, table), old, own / path.name, path):
-                export_table(whole, schema, table, path)
+            with changed.cursor() as rebuilt:
+                if old is not None and _splice(before, rebuilt, whole, (schema, table), old, own / path.name, path):
+                    return
+            export_table(whole, schema, table, path)
 
         return export_tables(connection, folder, export)
 
@@ -125,15 +128,15 @@ def _splice_adam(before: NightBefore, study: Study, folder: Path) -> bool:
     with before.changed() as changed:
         own = write_adam(changed, study, before.slice_.root / "adam")
     folder.mkdir(parents=True, exist_ok=True)
-    for path in own:
+
+    def splice(path: Path) -> bool:
         old = before.file(f"interchange/adam/{path.name}")
         try:
-            if old is None:
-                return False
-            splice_parquet(old, path, before.patients, _SUBJECT, folder / path.name)
+            return old is not None and splice_parquet(old, path, before.patients, _SUBJECT, folder / path.name) >= 0
         except SplicingError:
             return False
-    return True
+
+    return all(side_by_side(splice, own))
 
 
 def _splice_cbioportal(before: NightBefore, study: Study, folder: Path) -> bool:

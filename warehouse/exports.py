@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Final
 
 import duckdb
 
+from warehouse.side_by_side import side_by_side
 from warehouse.tables import list_tables, quote
 
 # A name that stands in both belongs to the published numbers; the mart is then exported as `marts__<table>.parquet`.
@@ -52,11 +54,19 @@ def export_tables(
         Path by export name.
     """
     written: dict[str, Path] = {}
+    works: list[tuple[str, str, Path]] = []
     for schema in EXPORTED_SCHEMAS:
         for _, table in list_tables(connection, (schema,)):
             name = f"{schema}__{table}" if table in written else table
             written[name] = folder / f"{name}.parquet"
-            (export or export_table)(connection, schema, table, written[name])
+            works.append((schema, table, written[name]))
+
+    def write(work: tuple[str, str, Path]) -> None:
+        with connection.cursor() as own:
+            (export or export_table)(own, *work)
+
+    with every_column_optional(connection):  # around all of them: it holds for every cursor of the database
+        deque(side_by_side(write, works), maxlen=0)
     return written
 
 

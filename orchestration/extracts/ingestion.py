@@ -22,6 +22,7 @@ from orchestration.extracts.delivery import (
     Delivery,
     ExtractFolder,
     SourceFile,
+    are_small,
     discover_extracts,
     file_sha256,
     open_source,
@@ -48,8 +49,8 @@ from orchestration.extracts.profiles import SourceProfile
 from orchestration.extracts.pseudonymise import Pseudonymiser
 from orchestration.extracts.readers import Chunk, SourceTable, UnreadableFileError
 from orchestration.extracts.shaping import FileLoad, ShapedRows, lake_schema, rejected_table, shape_rows, withheld_rows
-from orchestration.extracts.side_by_side import SMALL_FILE, WORKERS, side_by_side
 from orchestration.extracts.vault import SeenIds, write_vault
+from warehouse.side_by_side import AT_ONCE, side_by_side
 
 _NOTED_ROWS = 100
 _SHOWN = 200
@@ -147,8 +148,8 @@ def ingest_feed(
             return _from_ledger(before[load.load_id])
         return _ingest(replace(load, known=known), lake, current, loaded_at)
 
-    done = [*side_by_side(brought_in, loads, lambda load: load.source.path)]
-    return FeedIngestion(feed, extract.name, delivery.mode, tuple(done))
+    brought = side_by_side(brought_in, loads, 1 if are_small(sources) else AT_ONCE)
+    return FeedIngestion(feed, extract.name, delivery.mode, tuple(brought))
 
 
 def known_identifiers(
@@ -351,15 +352,15 @@ def _mapped_in_order(table: SourceTable, mapping: TableMapping) -> Iterator[Feed
 
 def _shaped_in_order(load: FileLoad, table: SourceTable, mapping: TableMapping) -> Iterator[ShapedRows]:
     """Chunks in order, a few at a time side by side unless one depends on the one before it or the file is small."""
-    if mapping.sequential or load.source.path.stat().st_size < SMALL_FILE:
+    if mapping.sequential or are_small((load.source,)):
         for rows in _mapped_in_order(table, mapping):
             yield shape_rows(load, rows)
         return
     waiting: deque[Future[ShapedRows]] = deque()
-    with ThreadPoolExecutor(WORKERS) as pool:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
         for build in table.chunks(mapping.wanted):
             waiting.append(pool.submit(_built_and_shaped, load, mapping, build))
-            if len(waiting) > WORKERS:
+            if len(waiting) > AT_ONCE:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
