@@ -29,7 +29,7 @@ from orchestration.extracts import FEEDS
 from orchestration.extracts.feeds import Feed, Kind
 from orchestration.extracts.lake import LedgerRow, Plan
 from warehouse import WarehouseHome, connect_build, connect_read_only, current_version
-from warehouse.replacement import Table, begin_with, replace_patients
+from warehouse.replacement import Table, keep_alone, replace_patients
 from warehouse.tables import quote
 
 LARGEST_SHARE = 0.05
@@ -338,8 +338,8 @@ def _any_row(connection: duckdb.DuckDBPyConnection, relation: str) -> bool:
 def put_in_place(
     home: WarehouseHome, slice_: Slice, models: Models, alike: frozenset[Table], memory_limit: str
 ) -> None:
-    """Make tonight's build of last night's warehouse and the slice: tables by patient and those alike, nothing else."""
-    begin_with(home.database.resolve(), home.build_database, models.by_patient | alike, memory_limit)
+    """Make tonight's build of last night's copy and the slice: tables by patient and those alike, nothing else."""
+    keep_alone(home.build_database, models.by_patient | alike, memory_limit)
     replace_patients(home.build_database, slice_.database, slice_.patients, sorted(models.by_patient), memory_limit)
 
 

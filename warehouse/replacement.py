@@ -13,17 +13,20 @@ Table = tuple[str, str]
 """Schema and name."""
 
 
-def begin_with(published: Path, build: Path, kept: Iterable[Table], memory_limit: str | None = None) -> None:
-    """Make the build database a copy of a published one that holds the kept tables alone.
-
-    Args:
-        published: a published database; it is read, never changed.
-        build: the build database, made anew.
-        kept: what the night goes on with; every other table is for the night to make.
-        memory_limit: DuckDB memory limit.
-    """
+def copy_published(published: Path, build: Path) -> None:
+    """Make the build database a copy of a published one, which is read, never changed."""
     remove_database(build)
     shutil.copyfile(published, build)
+
+
+def keep_alone(build: Path, kept: Iterable[Table], memory_limit: str | None = None) -> None:
+    """Drop every table but those that the night goes on with; all others are for the night to make.
+
+    Args:
+        build: the database that is changed.
+        kept: tables that stay.
+        memory_limit: DuckDB memory limit.
+    """
     wanted = set(kept)
     with connect_build(build, memory_limit) as connection:
         for schema, table in list_tables(connection):

@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from warehouse.replacement import begin_with, replace_patients
+from warehouse.replacement import copy_published, keep_alone, replace_patients
 from warehouse.tables import list_tables
 
 MARTS = ("marts", "outcomes")
@@ -45,7 +45,8 @@ def patients(path: Path, *keys: str) -> Path:
 
 def test_only_what_is_kept_is_taken_over(published: Path, tmp_path: Path) -> None:
     before = published.read_bytes()
-    begin_with(published, tmp_path / "build.duckdb", [MARTS])
+    copy_published(published, tmp_path / "build.duckdb")
+    keep_alone(tmp_path / "build.duckdb", [MARTS])
     with duckdb.connect(str(tmp_path / "build.duckdb"), read_only=True) as build:
         assert list_tables(build) == [MARTS]
     assert rows(tmp_path / "build.duckdb") == [("a", 1), ("a", 2), ("b", 3), ("c", 4)]
@@ -55,7 +56,7 @@ def test_only_what_is_kept_is_taken_over(published: Path, tmp_path: Path) -> Non
 def test_the_log_of_a_killed_build_is_not_applied_to_the_copy(published: Path, tmp_path: Path) -> None:
     build = tmp_path / "build.duckdb"
     (tmp_path / "build.duckdb.wal").write_bytes(b"what a killed process left")
-    begin_with(published, build, [MARTS])
+    copy_published(published, build)
     assert rows(build) == [("a", 1), ("a", 2), ("b", 3), ("c", 4)]
 
 

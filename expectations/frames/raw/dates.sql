@@ -12,31 +12,32 @@ with deaths as (
 all_rows as (
     select
         feed,
-        count(*) as rows
-    from dated_rows
-    where day is not null
+        sum(rows) as rows
+    from last_days
     group by feed
+    having sum(rows) > 0
 ),
 
--- A row is read and looked up only where its text says that it may be late: for that ISO dates compare as text, and one
--- that can't be read is not late. Reading two hundred million dates took three times as long.
+-- Of each patient's rows in a feed the last day tells whether any can be late: for that ISO dates compare as text, and one
+-- that can't be read is not late. Looking up two hundred million rows took twice as long.
+late_patients as (
+    select distinct
+        last_days.patient_key,
+        deaths.died_on
+    from last_days
+    left join deaths on last_days.patient_key = deaths.patient_key
+    where
+        last_days.day > strftime(getvariable('newest_extract'), '%Y-%m-%d')
+        or last_days.day > strftime(deaths.died_on, '%Y-%m-%d')
+),
+
 perhaps_late as (
     select
         dated_rows.feed,
-        deaths.died_on,
-        try_cast(dated_rows.day as date) as dated_on
+        late_patients.died_on,
+        try_cast(left(dated_rows.dated_at, 10) as date) as dated_on
     from dated_rows
-    left join deaths on dated_rows.patient_key = deaths.patient_key
-    where dated_rows.day > strftime(getvariable('newest_extract'), '%Y-%m-%d')
-    union all
-    select
-        dated_rows.feed,
-        deaths.died_on,
-        try_cast(dated_rows.day as date) as dated_on
-    from dated_rows
-    inner join deaths
-        on dated_rows.patient_key = deaths.patient_key and dated_rows.day > strftime(deaths.died_on, '%Y-%m-%d')
-    where dated_rows.day <= strftime(getvariable('newest_extract'), '%Y-%m-%d')
+    inner join late_patients on dated_rows.patient_key = late_patients.patient_key
 ),
 
 late as (
