@@ -21,7 +21,6 @@ from warehouse import Version, WarehouseHome, connect_read_only, current_version
 from warehouse.exports import every_column_optional, export_table
 from warehouse.files import sha256_of
 from warehouse.replacement import Table
-from warehouse.side_by_side import side_by_side
 from warehouse.splicing import SplicingError, splice_lines, splice_parquet
 
 _PATIENT, _SUBJECT = "patient_key", "USUBJID"
@@ -81,7 +80,8 @@ def export_after(before: NightBefore, connection: duckdb.DuckDBPyConnection, fol
                     return
             export_table(whole, schema, table, path)
 
-        return export_tables(connection, folder, export)
+        # one at a time: a splice keeps both cores at work, and two hold gigabytes more
+        return export_tables(connection, folder, export, at_once=1)
 
 
 def _splice(
@@ -136,7 +136,7 @@ def _splice_adam(before: NightBefore, study: Study, folder: Path) -> bool:
         except SplicingError:
             return False
 
-    return all(side_by_side(splice, own))
+    return all(map(splice, own))
 
 
 def _splice_cbioportal(before: NightBefore, study: Study, folder: Path) -> bool:

@@ -10,7 +10,7 @@ from typing import Final
 
 import duckdb
 
-from warehouse.side_by_side import side_by_side
+from warehouse.side_by_side import AT_ONCE, side_by_side
 from warehouse.tables import list_tables, quote
 
 # A name that stands in both belongs to the published numbers; the mart is then exported as `marts__<table>.parquet`.
@@ -38,7 +38,7 @@ TableExporter = Callable[[duckdb.DuckDBPyConnection, str, str, Path], None]
 
 
 def export_tables(
-    connection: duckdb.DuckDBPyConnection, folder: Path, export: TableExporter | None = None
+    connection: duckdb.DuckDBPyConnection, folder: Path, export: TableExporter | None = None, at_once: int = AT_ONCE
 ) -> dict[str, Path]:
     """Write `<table>.parquet` for every table of the exported schemas.
 
@@ -49,6 +49,7 @@ def export_tables(
         connection: a connection whose own database holds the tables.
         folder: an existing folder.
         export: writes one table; by default `export_table`.
+        at_once: how many tables at a time.
 
     Returns:
         Path by export name.
@@ -66,7 +67,7 @@ def export_tables(
             (export or export_table)(own, *work)
 
     with every_column_optional(connection):  # around all of them: it holds for every cursor of the database
-        deque(side_by_side(write, works), maxlen=0)
+        deque(side_by_side(write, works, at_once), maxlen=0)
     return written
 
 
