@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 LISTED_PATIENTS: Final = 200
 # Patients looked at for the lists before the counts are left to the database; smaller cohorts take one pass for both.
 SCANNED_PATIENTS: Final = 20_000
+_EARLY_PATIENTS: Final = 2 * SCANNED_PATIENTS
 # Conditions in one pass: keeps a single statement readable for the database.
 _SETS_PER_PASS: Final = 150
 
@@ -122,18 +123,25 @@ def _fetch_sets(
     for query in unique:
         shared.setdefault((query.source, query.within), []).append(query)
     found: dict[PatientQuery, tuple[int, list[str]]] = {}
+    early = connection.execute(queries.PATIENT_AT, [_EARLY_PATIENTS]).fetchone() if shared else None
     for (source, within), own in shared.items():
         for start in range(0, len(own), _SETS_PER_PASS):
             part = own[start : start + _SETS_PER_PASS]
-            found |= _one_pass(connection, source, within, part)
+            found |= _one_pass(connection, source, within, part, str(early[0]) if early else None)
     return {query: found[query] for query in unique}
 
 
 def _one_pass(
-    connection: duckdb.DuckDBPyConnection, source: str, within: str, own: list[PatientQuery]
+    connection: duckdb.DuckDBPyConnection, source: str, within: str, own: list[PatientQuery], early: str | None
 ) -> dict[PatientQuery, tuple[int, list[str]]]:
+    """Of each query. `early` is a key behind which few passes have to look: tables lie in the order of keys."""
     conditions = [query.condition for query in own]
-    rows = connection.execute(queries.patient_flags(source, within, conditions, SCANNED_PATIENTS)).fetchall()
+    rows: list[tuple[object, ...]] = []
+    if early is not None:
+        bounded = queries.patient_flags(source, within, conditions, SCANNED_PATIENTS, up_to_key=True)
+        rows = connection.execute(bounded, [early]).fetchall()
+    if len(rows) < SCANNED_PATIENTS:
+        rows = connection.execute(queries.patient_flags(source, within, conditions, SCANNED_PATIENTS)).fetchall()
     keys = [str(row[0]) for row in rows]
     hits = [compress(keys, map(itemgetter(place), rows)) for place in range(1, len(own) + 1)]  # as far as asked for
     if len(rows) < SCANNED_PATIENTS:

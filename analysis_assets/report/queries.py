@@ -196,11 +196,18 @@ def patients_of(source: str, condition: str) -> str:
     return f"select {_SHOWN_COLUMNS[source]} from {PATIENT_SOURCES[source]} where {condition} order by patient_key"
 
 
-def patient_flags(source: str, within: str, conditions: Sequence[str], most: int) -> str:
-    """Query for the first `most` patients by key, with one column per condition that says whether it holds."""
+PATIENT_AT: Final = "select patient_key from marts.patients order by patient_key limit 1 offset ?"
+
+
+def patient_flags(source: str, within: str, conditions: Sequence[str], most: int, *, up_to_key: bool = False) -> str:
+    """Query for the first `most` patients by key, with one column per condition that says whether it holds.
+
+    With `up_to_key` its parameter is the last key that is looked at.
+    """
     flags = ", ".join(f"coalesce(({condition or 'true'}), false)" for condition in conditions)
+    bound = " and patient_key <= ?" if up_to_key else ""
     return (
-        f"select patient_key, {flags} from {PATIENT_SOURCES[source]} where {within or 'true'} "
+        f"select patient_key, {flags} from {PATIENT_SOURCES[source]} where ({within or 'true'}){bound} "
         f"order by patient_key limit {most}"
     )
 

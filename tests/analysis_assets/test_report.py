@@ -124,11 +124,14 @@ def test_an_outcome_opens_the_source_rows_that_decided_it(data: dict[str, Any], 
     assert rows[0][1] >= 1
 
 
+@pytest.mark.parametrize("early", [0, 9, 10, 20, 38, 39, 40])
 def test_lists_of_a_large_cohort_are_cut_while_counts_and_queries_stay_whole(
-    warehouse: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+    warehouse: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch, early: int
 ) -> None:
+    """Wherever among the patients the early ones end, and where there are fewer."""
     monkeypatch.setattr(evidence, "LISTED_PATIENTS", 4)
     monkeypatch.setattr(evidence, "SCANNED_PATIENTS", 10)
+    monkeypatch.setattr(evidence, "_EARLY_PATIENTS", early)
     book = EvidenceBook()
     wanted = [
         PatientQuery("outcomes", "p.included and o.endpoint = 'CR'", "o.achieved"),
