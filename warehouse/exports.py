@@ -30,6 +30,7 @@ GRAINS: Final[Mapping[str, tuple[str, ...]]] = {
     "outcome_date_sensitivity": ("patient_key", "endpoint"),
 }
 GRAIN_SCHEMA: Final = "marts"
+_GUESSES_EMPTY: Final = "statistics_propagation"  # DuckDB's name of the optimizer
 ROW_GROUP_ROWS: Final = 122_880  # fixed, so that the bytes don't depend on DuckDB's default
 # Writes the exports of a database into an existing folder; returns the path by export name.
 Exporter = Callable[[duckdb.DuckDBPyConnection, Path], dict[str, Path]]
@@ -146,13 +147,18 @@ def every_column_optional(connection: duckdb.DuckDBPyConnection) -> Iterator[Non
     """Let DuckDB write Parquet columns as ones that may be empty, whatever is known of them.
 
     Else a column is written as never empty where the table's statistics say so. They remember an empty cell that has
-    long been replaced, so that the bytes would tell how a table was made.
+    long been replaced, so that the bytes would tell how a table was made. The setting is the whole database's, and for a
+    moment it is off while it is set anew; so a block inside another, in a thread of its own perhaps, leaves it alone.
     """
-    connection.execute("set disabled_optimizers = 'statistics_propagation'")
+    ((before,),) = connection.execute("select current_setting('disabled_optimizers')").fetchall()
+    if _GUESSES_EMPTY in str(before).split(","):
+        yield
+        return
+    connection.execute(f"set disabled_optimizers = '{_GUESSES_EMPTY}'")
     try:
         yield
     finally:
-        connection.execute("reset disabled_optimizers")
+        connection.execute("set disabled_optimizers = ?", [before])
 
 
 def _has_equal_neighbours(connection: duckdb.DuckDBPyConnection, path: Path, columns: tuple[str, ...]) -> bool:

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from warehouse.exports import GRAINS, ROW_GROUP_ROWS, every_column_optional, export_table
+from warehouse.exports import GRAINS, ROW_GROUP_ROWS, every_column_optional, export_table, export_tables
 
 MARTS = Path(__file__).parents[2] / "dbt_project" / "models" / "marts"
 # More than two row groups of DuckDB, so that several threads have something to do.
@@ -80,6 +80,25 @@ def test_key_that_is_none_falls_back_on_all_columns(
         f"insert into marts.outcomes select * replace (time_days - 1 as time_days) from ({repeated}) as twin"
     )
     assert exported(connection, tmp_path / "a.parquet") == sorted_by_all(connection, tmp_path / "all.parquet")
+
+
+def test_tables_written_beside_each_other_are_the_same_files(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    """DuckDB's setting for columns that may be empty is the database's: one thread must not take it from another."""
+    connection.execute("create schema analysis")
+    for number in range(100):
+        connection.execute(f"create table analysis.rates_{number} as select {number} as n, 'CR' as endpoint")
+
+    def files(name: str, at_once: int) -> dict[str, bytes]:
+        folder = tmp_path / name
+        folder.mkdir()
+        return {key: path.read_bytes() for key, path in export_tables(connection, folder, at_once=at_once).items()}
+
+    alone = files("alone", 1)
+    assert len(alone) == 100
+    assert all(files(f"beside-{turn}", 2) == alone for turn in range(5))
+    assert all(pq.ParquetFile(path).schema.column(0).max_definition_level for path in (tmp_path / "alone").iterdir())
 
 
 def test_unknown_keys_are_compared_too(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
