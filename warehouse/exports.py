@@ -147,8 +147,10 @@ def every_column_optional(connection: duckdb.DuckDBPyConnection) -> Iterator[Non
     """Let DuckDB write Parquet columns as ones that may be empty, whatever is known of them.
 
     Else a column is written as never empty where the table's statistics say so. They remember an empty cell that has
-    long been replaced, so that the bytes would tell how a table was made. The setting is the whole database's, and for a
-    moment it is off while it is set anew; so a block inside another, in a thread of its own perhaps, leaves it alone.
+    long been replaced, so that the bytes would tell how a table was made.
+
+    The setting is the whole database's, and off for a moment while it is set anew: so a block inside another, in a
+    thread of its own perhaps, leaves it alone.
     """
     ((before,),) = connection.execute("select current_setting('disabled_optimizers')").fetchall()
     if _GUESSES_EMPTY in str(before).split(","):

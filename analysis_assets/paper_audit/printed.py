@@ -10,12 +10,14 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
 
 TOLERANCE = 1e-9
+_TEXTS = 4096  # distinct names, levels and statistics of a paper; each stands in it many times
 LONG_COLUMNS = ("table", "row", "item", "level", "statistic", "value", "value_num")
 
 
@@ -192,6 +194,7 @@ def _singular(word: str) -> str:
     return word
 
 
+@lru_cache(maxsize=_TEXTS)
 def words_of(text: str) -> frozenset[str]:
     """Lower-case words of a name without parentheses, filler and plural endings."""
     bare = re.sub(r"\([^)]*\)", " ", text.lower())
@@ -204,6 +207,7 @@ def _without_kind_words(words: frozenset[str]) -> frozenset[str]:
     return kept or words
 
 
+@lru_cache(maxsize=_TEXTS)
 def place_of(level: str) -> str:
     """The place in the paper that a level names ("results text", "methods", "fig 1a"), else the empty string."""
     for part in [*re.findall(r"\(([^)]*)\)", level), level]:
@@ -229,6 +233,7 @@ def _grade_number(text: str) -> float | None:
     return None
 
 
+@lru_cache(maxsize=_TEXTS)
 def parse_level(text: str) -> Level:
     """The meaning of a printed level."""
     bare = re.sub(r"\([^)]*\)", " ", text.lower()).strip()
@@ -260,6 +265,7 @@ def _threshold(match: re.Match[str], kind: str) -> Level:
     return Level(kind, low=bound, low_open=sign == ">")
 
 
+@lru_cache(maxsize=_TEXTS)
 def name_of(item: str, level: str) -> Name:
     """Comparable name of a cell: `Gene mutation / SH2B3` and `SH2B3 mutation / positive` become equal.
 
@@ -294,6 +300,7 @@ _EFFECT_KINDS = {
 }  # fmt: skip
 
 
+@lru_cache(maxsize=_TEXTS)
 def parse_statistic(statistic: str) -> Statistic:
     """`univariate_ci_low` → kind `ci_low`, model `univariate`; `n_cr` → kind `group_n`, model `cr`."""
     for suffix, kind in sorted(_EFFECT_KINDS.items(), key=lambda pair: -len(pair[0])):
