@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--formats", nargs="+", choices=FULL_FORMATS, default=FULL_FORMATS if full else QUICK_FORMATS)
     parser.add_argument("--rounds", type=int, default=SMALL_ROUNDS, help="rounds of the small refresh")
     parser.add_argument("--folder", type=Path, help="work folder to keep (extracts are made once); default: temporary")
-    parser.add_argument("--memory-limit", default="5GB", help="what each side may give to DuckDB")
+    parser.add_argument("--memory-limit", default="4GB", help="what each side may give to DuckDB")
     parser.add_argument("--accept", action="store_true", help="make this run's ratios the committed ones")
     return parser
 

@@ -107,4 +107,4 @@ def _files(home: Path, out: Path) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    run_script(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4] if len(sys.argv) > 4 else "5GB")
+    run_script(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4] if len(sys.argv) > 4 else "4GB")

@@ -32,7 +32,7 @@ class Workplace:
     """
 
     root: Path
-    memory_limit: str = "5GB"
+    memory_limit: str = "4GB"
 
     def reference_extract(self) -> Path:
         """Return the folder of extracts that holds the reference extract, made if missing."""

@@ -53,7 +53,7 @@ class Settings:
     nightly_cron: str = "0 2 * * *"
     timezone: str = "UTC"
     keep_versions: int = 7
-    memory_limit: str = "5GB"
+    memory_limit: str = "4GB"
     time_limit_seconds: int = 6 * 3600
     lock_wait_seconds: int = 5
     settle_seconds: int = 120
@@ -80,7 +80,7 @@ class Settings:
             nightly_cron=env.get("CART_NIGHTLY_CRON") or "0 2 * * *",
             timezone=env.get("CART_TIMEZONE") or "UTC",
             keep_versions=_count(env, "CART_KEEP_VERSIONS", 7),
-            memory_limit=env.get("CART_MEMORY_LIMIT") or "5GB",
+            memory_limit=env.get("CART_MEMORY_LIMIT") or "4GB",
             time_limit_seconds=_count(env, "CART_TIME_LIMIT_SECONDS", 6 * 3600),
             lock_wait_seconds=_count(env, "CART_LOCK_WAIT_SECONDS", 5),
             settle_seconds=_count(env, "CART_SETTLE_SECONDS", 120),
