@@ -19,7 +19,7 @@ all_rows as (
 ),
 
 -- Of each patient's rows in a feed the last day tells whether any can be late: for that ISO dates compare as text, and one
--- that can't be read is not late. Looking up two hundred million rows took twice as long.
+-- that can't be read is not late. Looking up each of two hundred million rows took half as long again.
 late_patients as (
     select distinct
         last_days.patient_key,
