@@ -11,7 +11,7 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from interchange import ADAM_DATASETS, InterchangeError, write_adam
+from interchange import ADAM_DATASETS, InterchangeError, adam, write_adam
 from study import Study
 
 CENSORS_AT_HSCT = Study.model_validate({"hsct": {"censor_at_hsct": True}})
@@ -145,6 +145,18 @@ def test_every_column_has_a_label_within_the_limits_of_the_standard(exported: Pa
         assert 0 < len(field.metadata[b"label"].decode("ascii")) <= 40, field.name
     assert schema.metadata[b"dataset"].decode() == dataset
     assert pq.read_table(exported / f"{dataset.lower()}.parquet").num_rows > 0
+
+
+@pytest.mark.parametrize("at_a_time", [1, 2, 3])
+def test_the_files_do_not_depend_on_how_many_patients_are_laid_out_at_a_time(
+    marts: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_a_time: int
+) -> None:
+    together = [path.read_bytes() for path in write_adam(marts, CENSORS_AT_HSCT, tmp_path / "together")]
+    monkeypatch.setattr(adam, "_PATIENTS_AT_A_TIME", at_a_time)
+    parts = [path.read_bytes() for path in write_adam(marts, CENSORS_AT_HSCT, tmp_path / "parts")]
+    assert parts == together
+    ((patients,),) = marts.execute("select count(*) from marts.patients").fetchall()
+    assert patients > at_a_time
 
 
 def test_same_rows_give_same_bytes_whatever_their_order_and_the_threads(
