@@ -128,15 +128,15 @@ def _splice_adam(before: NightBefore, study: Study, folder: Path) -> bool:
     with before.changed() as changed:
         own = write_adam(changed, study, before.slice_.root / "adam")
     folder.mkdir(parents=True, exist_ok=True)
-
-    def splice(path: Path) -> bool:
+    for path in own:
         old = before.file(f"interchange/adam/{path.name}")
         try:
-            return old is not None and splice_parquet(old, path, before.patients, _SUBJECT, folder / path.name) >= 0
+            if old is None:
+                return False
+            splice_parquet(old, path, before.patients, _SUBJECT, folder / path.name)
         except SplicingError:
             return False
-
-    return all(map(splice, own))
+    return True
 
 
 def _splice_cbioportal(before: NightBefore, study: Study, folder: Path) -> bool:

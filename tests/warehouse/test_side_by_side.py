@@ -39,13 +39,7 @@ def test_the_first_failure_in_order_is_raised_and_the_rest_left() -> None:
     assert AT_ONCE <= len(begun) < 1000
 
 
-def test_one_at_a_time_where_that_is_asked() -> None:
-    at_work = threading.Lock()
-
-    def alone(_: int) -> bool:
-        free = at_work.acquire(blocking=False)
-        if free:
-            at_work.release()
-        return free
-
-    assert all(side_by_side(alone, range(100), at_once=1))
+def test_one_at_a_time_starts_no_thread() -> None:
+    threads = {*side_by_side(lambda _: threading.get_ident(), range(100), at_once=1)}
+    assert threads == {threading.get_ident()}
+    assert threading.get_ident() not in {*side_by_side(lambda _: threading.get_ident(), range(100))}
