@@ -196,7 +196,7 @@ from lake('follow_ups');
 select max(columns(*)) from (select patient_key, infused_at, infused_at_has_time, course, fraction, source_extract, source_file, source_row from cart_infusions);
 -- int_cart_product
 select max(columns(*)) from (select patient_key, infused_at, course, target, cells_per_kg, source_extract, source_file, source_row from cart_infusions);
--- int_clinical_events
+-- events
 select max(columns(*)) from (select patient_key, infused_at, course, fraction, target, cells_per_kg, source_extract, source_file, source_row from cart_infusions);
 -- int_subsequent_therapies
 select max(columns(*)) from (select patient_key, infused_at, course, source_extract, source_file, source_row from cart_infusions);

@@ -135,7 +135,7 @@ class Models:
 
     Attributes:
         by_patient: published tables whose rows depend on one patient's rows alone: schema and name.
-        work: unpublished tables, which only other models of the same run read.
+        work: unpublished tables and views, which only other models of the same run read.
         by_cohort: tables that depend on more than one patient.
         empty_by_patient: of those, tables that are empty where no patient has a row for them: empty last night and
             empty for the changed patients, they are empty tonight.

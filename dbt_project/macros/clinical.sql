@@ -96,11 +96,12 @@
     {{ prefix }}source_extract, {{ prefix }}source_file, {{ prefix }}source_row
 {%- endmacro %}
 
-{#- The evidence of a row of int_graded_labs that an aggregate kept by its numbers (joins: int_lab_files as `files`). -#}
-{% macro numbered_evidence(chosen) -%}
+{#- The evidence of a row of int_graded_labs that an aggregate kept by its numbers (joins: int_lab_files as `files`): a struct
+    with `source_row`, or the row's number itself. -#}
+{% macro numbered_evidence(chosen, source_row=none) -%}
     struct_pack(
         feed := files.source_feed, extract := files.source_extract, file := files.source_file,
-        "row" := cast({{ chosen }}.source_row as bigint)
+        "row" := cast({{ source_row or chosen ~ '.source_row' }} as bigint)
     )
 {%- endmacro %}
 

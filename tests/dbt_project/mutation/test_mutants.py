@@ -108,8 +108,9 @@ def test_text_comments_and_names_are_left_alone() -> None:
     assert list(mutants("m", sql)) == []
 
 
-def test_the_merging_of_evidence_is_left_alone() -> None:
-    sql = "select /* evidence */ case when a[1] < b[1] then a end /* end of evidence */ as evidence, c = d from t"
+@pytest.mark.parametrize("mark", ["evidence", "packed"])
+def test_the_merging_of_evidence_and_the_packing_of_numbers_are_left_alone(mark: str) -> None:
+    sql = f"select /* {mark} */ case when a[1] < b >> 2 then a end /* end of {mark} */ as made, c = d from t"
     assert [mutant.became for mutant in mutants("m", sql)] == ["<>"]
 
 

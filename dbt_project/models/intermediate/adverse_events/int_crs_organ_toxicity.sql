@@ -42,28 +42,37 @@ values_in_episode as (
     inner join {{ ref('int_lab_files') }} as files on worst.highest.file_number = files.file_number
 ),
 
-baseline as (
+highest_before as (
     select
         worst.patient_key,
         worst.analyte,
-        max(bounds.grade) as grade
+        coalesce(patients.sex, 'unknown') as sex,
+        {{ graded_part('worst.highest_before') }} as reading
     from {{ ref('int_worst_labs') }} as worst
     inner join {{ ref('stg_emr__patients') }} as patients on worst.patient_key = patients.patient_key
+    where
+        worst.highest_before is not null
+        and worst.patient_key in (select episodes.patient_key from {{ ref('int_crs_episodes') }} as episodes)
+),
+
+baseline as (
+    select
+        highest.patient_key,
+        highest.analyte,
+        max(bounds.grade) as grade
+    from highest_before as highest
     inner join {{ ref('int_lab_bounds') }} as bounds
         on
-            worst.analyte = bounds.analyte
+            highest.analyte = bounds.analyte
             and bounds.direction = 'above'
             and bounds.chosen
-            and coalesce(patients.sex, 'unknown') = bounds.sex
+            and highest.sex = bounds.sex
             and (
-                worst.highest.value > bounds.bound
-                or (worst.highest.value = bounds.bound and worst.highest.comparator_order)
+                {{ value_of_part('highest.reading') }} > bounds.bound
+                or ({{ value_of_part('highest.reading') }} = bounds.bound and {{ comparator_of_part('highest.reading') }})
             )
-    where
-        worst.period = 'before'
-        and worst.highest.open_order = 0
-        and worst.patient_key in (select episodes.patient_key from {{ ref('int_crs_episodes') }} as episodes)
-    group by worst.patient_key, worst.analyte
+    where not {{ is_open_part('highest.reading', 'false') }}
+    group by highest.patient_key, highest.analyte
 ),
 
 emergent as (

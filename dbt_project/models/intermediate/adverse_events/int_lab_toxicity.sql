@@ -15,36 +15,21 @@ with bounds as (
     group by version, analyte, sex, direction, chosen
 ),
 
-after_infusion as (
-    select
-        after.patient_key,
-        after.analyte,
-        coalesce(patients.sex, 'unknown') as sex,
-        after.lowest,
-        after.highest,
-        after.days_at_grade_4_v5,
-        after.days_at_grade_4_v6,
-        before.lowest as lowest_before,
-        before.highest as highest_before
-    from {{ ref('int_worst_labs') }} as after
-    inner join {{ ref('stg_emr__patients') }} as patients on after.patient_key = patients.patient_key
-    left join {{ ref('int_worst_labs') }} as before
-        on after.patient_key = before.patient_key and after.analyte = before.analyte and before.period = 'before'
-    where after.period = 'after'
-),
-
 sided as (
     select
         labs.patient_key,
         labs.analyte,
-        labs.sex,
+        coalesce(patients.sex, 'unknown') as sex,
         bounds.version,
         bounds.chosen,
-        case when bounds.is_lower_worse then labs.lowest else labs.highest end as worst,
+        bounds.is_lower_worse,
+        case when bounds.is_lower_worse then labs.lowest_after else labs.highest_after end as worst,
         case when bounds.is_lower_worse then labs.lowest_before else labs.highest_before end as baseline,
         case bounds.version when 5 then labs.days_at_grade_4_v5 else labs.days_at_grade_4_v6 end as days_at_grade_4
-    from after_infusion as labs
-    inner join bounds on labs.analyte = bounds.analyte and labs.sex = bounds.sex
+    from {{ ref('int_worst_labs') }} as labs
+    inner join {{ ref('stg_emr__patients') }} as patients on labs.patient_key = patients.patient_key
+    inner join bounds on labs.analyte = bounds.analyte and coalesce(patients.sex, 'unknown') = bounds.sex
+    where labs.lowest_after is not null
 ),
 
 readings as (
@@ -53,28 +38,38 @@ readings as (
         version,
         analyte,
         sex,
-        {{ reading }}.value as value,
-        {{ reading }}.open_order as open_order,
-        {{ reading }}.comparator_order as comparator_order
+        {{ graded_part(reading) }} as reading
     from sided
     {{ 'union' if not loop.last }}
     {%- endfor %}
 ),
 
-graded as (
+opened as (
     select
         readings.*,
-        coalesce(list_max(list_transform(
-            list_filter(bounds.grades, lambda one: readings.open_order = 0 and case
-                when bounds.is_lower_worse
-                    then readings.value < one.bound or (readings.value = one.bound and not readings.comparator_order)
-                else readings.value > one.bound or (readings.value = one.bound and readings.comparator_order)
-            end),
-            lambda one: one.grade
-        )), 0) as grade
+        bounds.is_lower_worse,
+        bounds.grades,
+        {{ is_open_part('readings.reading', 'bounds.is_lower_worse') }} as is_open,
+        {{ value_of_part('readings.reading') }} as value,
+        {{ comparator_of_part('readings.reading') }} as comparator_order
     from readings
     inner join bounds
         on readings.version = bounds.version and readings.analyte = bounds.analyte and readings.sex = bounds.sex
+    where readings.reading is not null
+),
+
+graded as (
+    select
+        opened.* exclude (grades),
+        coalesce(list_max(list_transform(
+            list_filter(opened.grades, lambda one: not opened.is_open and case
+                when opened.is_lower_worse
+                    then opened.value < one.bound or (opened.value = one.bound and not opened.comparator_order)
+                else opened.value > one.bound or (opened.value = one.bound and opened.comparator_order)
+            end),
+            lambda one: one.grade
+        )), 0) as grade
+    from opened
 )
 
 select
@@ -83,21 +78,19 @@ select
     sided.version,
     sided.chosen,
     worst.grade as worst_grade,
-    sided.worst.value as worst_value,
-    abs(sided.worst.day_order) as worst_day,
+    worst.value as worst_value,
+    {{ packed_study_day('sided.worst', 'sided.is_lower_worse') }} as worst_day,
     sided.days_at_grade_4,
     baseline.grade as baseline_grade,
     worst.grade > coalesce(baseline.grade, 0) as treatment_emergent,
-    list_value({{ numbered_evidence('sided.worst') }}) as evidence
+    list_value({{ numbered_evidence(source_row=packed_source_row('sided.worst')) }}) as evidence
 from sided
-inner join {{ ref('int_lab_files') }} as files on sided.worst.file_number = files.file_number
+inner join {{ ref('int_lab_files') }} as files on {{ packed_file_number('sided.worst') }} = files.file_number
 {%- for reading in ['worst', 'baseline'] %}
 {{ 'inner' if reading == 'worst' else 'left' }} join graded as {{ reading }}
     on
         sided.version = {{ reading }}.version
         and sided.analyte = {{ reading }}.analyte
         and sided.sex = {{ reading }}.sex
-        and sided.{{ reading }}.value = {{ reading }}.value
-        and sided.{{ reading }}.open_order = {{ reading }}.open_order
-        and sided.{{ reading }}.comparator_order = {{ reading }}.comparator_order
+        and {{ graded_part('sided.' ~ reading) }} = {{ reading }}.reading
 {%- endfor %}

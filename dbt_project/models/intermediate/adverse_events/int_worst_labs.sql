@@ -1,10 +1,10 @@
--- Lowest and highest value of each graded analyte before and after the infusion, and the days with a grade 4 value under
--- each CTCAE version. `before`: the baseline window up to the day of infusion; `after`: from study day 1 to the end of the
--- toxicity window and before a first transplant. A bound that leaves it open (">0.3" for the lowest, "<900" for the
--- highest) stands only where nothing else was measured (`open_order` not 0). Of equal values the one with "<" is the lower,
--- the one with ">" the higher, then the earlier, then extract, file and row. Patients and files are carried as numbers, since
--- keys and names in an aggregate of millions of groups cost gigabytes.
--- One row per patient, analyte and period.
+-- Lowest and highest value of each graded analyte before and after the infusion, and the days after it with a grade 4 value
+-- under each CTCAE version. `before`: the baseline window up to the day of infusion; `after`: from study day 1 to the end of
+-- the toxicity window and before a first transplant. A bound that leaves it open (">0.3" for the lowest, "<900" for the
+-- highest) stands only where nothing else was measured. Of equal values the one with "<" is the lower, the one with ">" the
+-- higher, then the earlier; then the lowest is the first and the highest the last by extract, file and row.
+-- A reading stands packed, as one number with its day, file and row (macros/packed.sql); patients are carried as numbers.
+-- One row per patient and analyte.
 
 with grade_4 as (
     select
@@ -31,15 +31,20 @@ people as (
 
 in_period as (
     select
-        labs.*,
-        case when labs.study_day >= {{ rule_constant('first_day_after_infusion') }} then 'after' else 'before' end as period,
+        labs.patient_number,
+        labs.analyte,
+        labs.study_day,
+        labs.study_day >= {{ rule_constant('first_day_after_infusion') }} as is_after,
         {%- for version in [5, 6] %}
         case
             when grade_4.direction = 'below'
                 then {{ is_below('labs.value', 'labs.comparator', 'grade_4.bound_v' ~ version) }}
             else {{ is_above('labs.value', 'labs.comparator', 'grade_4.bound_v' ~ version) }}
-        end as at_grade_4_v{{ version }}{{ "," if not loop.last }}
+        end as at_grade_4_v{{ version }},
         {%- endfor %}
+        {%- set parts = ['labs.value', 'labs.comparator', 'labs.study_day', 'labs.file_number', 'labs.source_row'] %}
+        {{ packed_low(*parts) }} as low,
+        {{ packed_high(*parts) }} as high
     from {{ ref('int_graded_labs') }} as labs
     inner join people on labs.patient_number = people.patient_number
     left join grade_4 on labs.analyte = grade_4.analyte and people.sex = grade_4.sex
@@ -53,36 +58,26 @@ worst as (
     select
         patient_number,
         analyte,
-        period,
-        min(struct_pack(
-            open_order := cast({{ is_open_above('comparator') }} as tinyint),
-            value := value,
-            comparator_order := comparator is distinct from '<',
-            day_order := study_day,
-            file_number := file_number,
-            source_row := source_row
-        )) as lowest,
-        max(struct_pack(
-            open_order := -cast({{ is_open_below('comparator') }} as tinyint),
-            value := value,
-            comparator_order := comparator is not distinct from '>',
-            day_order := -study_day,
-            file_number := file_number,
-            source_row := source_row
-        )) as highest,
+        min(low) filter (where not is_after) as lowest_before,
+        max(high) filter (where not is_after) as highest_before,
+        min(low) filter (where is_after) as lowest_after,
+        max(high) filter (where is_after) as highest_after,
         -- a list only where there are such days: count(distinct) would keep every group twice over
-        coalesce(len(list_distinct(list(study_day) filter (where at_grade_4_v5))), 0) as days_at_grade_4_v5,
-        coalesce(len(list_distinct(list(study_day) filter (where at_grade_4_v6))), 0) as days_at_grade_4_v6
+        {%- for version in [5, 6] %}
+        coalesce(len(list_distinct(list(study_day) filter (where is_after and at_grade_4_v{{ version }}))), 0)
+            as days_at_grade_4_v{{ version }}{{ ',' if not loop.last }}
+        {%- endfor %}
     from in_period
-    group by patient_number, analyte, period
+    group by patient_number, analyte
 )
 
 select
     time_zero.patient_key,
     worst.analyte,
-    worst.period,
-    worst.lowest,
-    worst.highest,
+    {%- for period in ['before', 'after'] %}
+    worst.lowest_{{ period }},
+    worst.highest_{{ period }},
+    {%- endfor %}
     worst.days_at_grade_4_v5,
     worst.days_at_grade_4_v6
 from worst

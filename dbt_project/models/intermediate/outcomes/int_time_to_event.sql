@@ -15,29 +15,37 @@ with active_sources as (
         {%- endfor %}
 ),
 
--- Narrow, and the least of a struct instead of row_number: evidence and words join the one ending that is left.
-decisive as (
+-- Narrow, and the least of a packed number (macros/packed.sql) instead of row_number: evidence and words join the one
+-- ending that is left.
+earliest as (
     select
         origins.patient_key,
         origins.endpoint,
-        min(struct_pack(
-            last_order := sources.role = 'last',
-            ended_on := greatest(happenings.happened_on, origins.origin_date),
-            priority := sources.priority
-        )) as ending
+        min({{ packed_ending(
+            "sources.role = 'last'", 'greatest(happenings.happened_on, origins.origin_date)', 'sources.priority'
+        ) }}) as ending
     from {{ ref('int_endpoint_origins') }} as origins
     inner join active_sources as sources on origins.endpoint = sources.endpoint
     inner join {{ ref('int_endpoint_happenings') }} as happenings
         on origins.patient_key = happenings.patient_key and sources.source = happenings.source
     group by origins.patient_key, origins.endpoint
+),
+
+decisive as (
+    select
+        patient_key,
+        endpoint,
+        {{ packed_ended_on('ending') }} as ended_on,
+        {{ packed_priority('ending') }} as priority
+    from earliest
 )
 
 select
     decisive.patient_key,
     decisive.endpoint,
     origins.origin_date,
-    decisive.ending.ended_on,
-    {{ days_between('origins.origin_date', 'decisive.ending.ended_on') }} as time_days,
+    decisive.ended_on,
+    {{ days_between('origins.origin_date', 'decisive.ended_on') }} as time_days,
     sources.role = 'event' or sources.event_kind = 'last_contact' as event,
     sources.event_kind,
     sources.reason,
@@ -47,7 +55,7 @@ select
     {{ merge_sorted_evidence('origins.evidence', 'happenings.evidence') }} as evidence
 from decisive
 inner join active_sources as sources
-    on decisive.endpoint = sources.endpoint and decisive.ending.priority = sources.priority
+    on decisive.endpoint = sources.endpoint and decisive.priority = sources.priority
 inner join {{ ref('int_endpoint_origins') }} as origins
     on decisive.patient_key = origins.patient_key and decisive.endpoint = origins.endpoint
 inner join {{ ref('int_endpoint_happenings') }} as happenings

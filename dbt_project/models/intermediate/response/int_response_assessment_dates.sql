@@ -42,6 +42,6 @@ select
     days.assessed_on,
     {{ days_between('days.infusion_date', 'days.assessed_on') }} as study_day,
     days.date_precision,
-    {{ named_evidence('list_sort(list_distinct(days.evidence))') }} as evidence
+    {{ named_evidence(each_row_once('days.evidence')) }} as evidence
 from days
 cross join ({{ list_of_files() }}) as named_files

@@ -16,6 +16,7 @@ with leukemia_free_days as (
     from {{ ref('int_response_findings') }} as findings
     left join {{ ref('int_leukemia_findings') }} as leukemia
         on findings.patient_key = leukemia.patient_key and findings.assessed_on <= leukemia.found_on
+    where findings.leukemia_free
     group by findings.patient_key, findings.assessed_on
 ),
 
@@ -43,8 +44,7 @@ held as (
 
 counted as (
     select
-        findings.patient_key,
-        findings.assessed_on,
+        findings.*,
         coalesce({{ is_above('counts.neutrophils', 'counts.neutrophils_comparator', 'full_recovery.neutrophils_bound') }}, false)
             as neutrophils_recovered,
         coalesce({{ is_above('counts.platelets', 'counts.platelets_comparator', 'full_recovery.platelets_bound') }}, false)
@@ -68,22 +68,21 @@ counted as (
 
 decided as (
     select
-        findings.patient_key,
-        findings.assessed_on,
-        findings.study_day,
-        findings.date_precision,
-        case when findings.leukemia_free then 'CR' else 'NR' end as paper,
+        counted.patient_key,
+        counted.assessed_on,
+        counted.study_day,
+        counted.date_precision,
+        case when counted.leukemia_free then 'CR' else 'NR' end as paper,
         case
-            when not findings.leukemia_free then 'NR'
+            when not counted.leukemia_free then 'NR'
             when counted.neutrophils_recovered and counted.platelets_recovered then 'CR'
             when counted.partly_recovered then 'CRh'
             when counted.neutrophils_recovered or counted.platelets_recovered then 'CRi'
             else 'MLFS'
         end as eln,
-        case when not findings.leukemia_free then 'NR' when held.held then 'CR' else 'CR not held' end as cibmtr
-    from {{ ref('int_response_findings') }} as findings
-    inner join counted on findings.patient_key = counted.patient_key and findings.assessed_on = counted.assessed_on
-    inner join held on findings.patient_key = held.patient_key and findings.assessed_on = held.assessed_on
+        case when not counted.leukemia_free then 'NR' when held.held then 'CR' else 'CR not held' end as cibmtr
+    from counted
+    left join held on counted.patient_key = held.patient_key and counted.assessed_on = held.assessed_on
 ),
 
 under_each_rule as (
