@@ -3,9 +3,9 @@
     struct, costs a key on the heap for each row and group: at a million patients int_worst_labs took 30 s in place of 13, and
     int_time_to_event 26 in place of 22. Elsewhere the plain form stands.
 
-    What does not fit (a date before the year 1, a 65,536th file, row 4,294,967,296) DuckDB refuses to cast, so that none is
-    packed wrongly. The marks keep bits and shifts out of the mutation of clinical rules; test_packed.py holds each packed order
-    against the struct's. -#}
+    What does not fit is refused, so that none is packed wrongly: a date before the year 1, a day outside the window and row
+    4,294,967,296 by DuckDB's casts, a window or a number of files that is too large with a message. The marks keep bits and
+    shifts out of the mutation of clinical rules; test_packed.py holds each packed order against the struct's. -#}
 
 {#- An ending of a time: any other before the last contact, then the earlier day, then the smaller priority. 41 bits. -#}
 {% macro packed_ending(is_last, ended_on, priority) -%}
@@ -21,8 +21,8 @@
 {% macro packed_priority(packed) -%} /* packed */ cast({{ packed }} & 255 as integer) /* end of packed */ {%- endmacro %}
 
 {#- A reading of a laboratory value, the lowest or highest of which is looked for. 128 bits, from the left: is its bound closed
-    or open (1), the value (64), does a comparator move it beyond its figure (1), the day (14), the file's number (16), the row
-    (32). The bits of a DOUBLE are in order where it is not negative; those of a negative one are turned round. -#}
+    or open (1), the value (64), does a comparator move it beyond its figure (1), the day and the file's number (30 together: the
+    days take what the study's window needs, 6 for 60 days, the files the rest), the row (32). The bits of a DOUBLE are in order where it is not negative; those of a negative one are turned round. -#}
 
 {#- The lower number is the lower reading: the closed before the open, "<5" before 5, then the earlier day, the file, the row. -#}
 {% macro packed_low(value, comparator, study_day, file_number, source_row) -%}
@@ -40,8 +40,8 @@
     | (cast(xor({{ bits }}, case when {{ value }} < 0 then {{ _ones() }} else {{ _first_of_64() }} end) as uhugeint) << 63)
     | cast(
         (cast({{ comparator_bit }} as ubigint) << 62)
-        | (cast(cast({{ day }} as usmallint) as ubigint) << 48)
-        | (cast(cast({{ file_number }} as usmallint) as ubigint) << 32)
+        | (cast(cast({{ day }} as uinteger) as ubigint) << {{ 62 - _day_bits() | int }})
+        | (cast(cast({{ file_number }} as uinteger) as ubigint) << 32)
         | cast(cast({{ source_row }} as uinteger) as ubigint)
         as uhugeint
     ) /* end of packed */
@@ -67,23 +67,39 @@
 {%- endmacro %}
 
 {% macro packed_study_day(packed, is_low) -%}
-    {%- set day = 'cast((' ~ packed ~ ' >> 48) & 16383 as integer)' -%}
+    {%- set day = 'cast((' ~ packed ~ ' >> ' ~ (62 - _day_bits() | int) ~ ') & ' ~ (2 ** (_day_bits() | int) - 1) ~ ' as integer)' -%}
     /* packed */ case when {{ is_low }} then {{ day }} + {{ _first_day() }} else {{ _last_day() }} - {{ day }} end /* end of packed */
 {%- endmacro %}
 
-{% macro packed_file_number(packed) -%} /* packed */ cast(({{ packed }} >> 32) & 65535 as integer) /* end of packed */ {%- endmacro %}
+{% macro packed_file_number(packed) -%} /* packed */ cast(({{ packed }} >> 32) & {{ _most_files() }} as integer) /* end of packed */ {%- endmacro %}
 
 {% macro packed_source_row(packed) -%} /* packed */ cast({{ packed }} & 4294967295 as bigint) /* end of packed */ {%- endmacro %}
 
-{#- First and last study day of the readings that are packed: 14 bits hold a window of 44 years. -#}
-{% macro _first_day() -%}
-    {%- set days = [study('baseline_window_days') or 0, study('hematologic_toxicity_window_days') or 0] -%}
-    {%- if execute and days | sum >= 16384 -%}
-        {{ exceptions.raise_compiler_error(
-            'baseline_window_days and hematologic_toxicity_window_days of the study file are ' ~ days | join(' and ')
-            ~ ': together they must stay below 16384 days.') }}
-    {%- endif -%}
-    (-{{ days[0] }})
+{#- The number of a file where it fits; a hospital whose files are more is told what to do. -#}
+{% macro packable_file_number(number) -%}
+    /* packed */ case
+        when {{ number }} <= {{ _most_files() }} then {{ number }}
+        else error('The current extracts hold more than {{ _most_files() }} lab files: deliver them in fewer, larger ones.')
+    end /* end of packed */
 {%- endmacro %}
 
-{% macro _last_day() -%} {{ study('hematologic_toxicity_window_days') }} {%- endmacro %}
+{% macro _most_files() -%}{{ 2 ** (30 - _day_bits() | int) - 1 }}{%- endmacro %}
+
+{#- Bits for the days from the first to the last of the readings that are packed. -#}
+{% macro _day_bits() -%}
+    {%- set window = namespace(days=0, bits=0) -%}
+    {%- for name in ['baseline_window_days', 'hematologic_toxicity_window_days'] -%}
+        {%- set window.days = window.days + (study(name) or 0) -%}
+    {%- endfor -%}
+    {%- for bits in range(20, 0, -1) if 2 ** bits > window.days -%}{%- set window.bits = bits -%}{%- endfor -%}
+    {%- if window.bits == 0 -%}
+        {{ exceptions.raise_compiler_error(
+            'baseline_window_days and hematologic_toxicity_window_days of the study file make ' ~ window.days
+            ~ ' days: together they must stay below ' ~ 2 ** 20 ~ '.') }}
+    {%- endif -%}
+    {{- window.bits -}}
+{%- endmacro %}
+
+{% macro _first_day() -%} (-{{ study('baseline_window_days') or 0 }}) {%- endmacro %}
+
+{% macro _last_day() -%} {{ study('hematologic_toxicity_window_days') or 0 }} {%- endmacro %}

@@ -16,7 +16,9 @@ WINDOW = {"baseline_window_days": 30, "hematologic_toxicity_window_days": 45}
 DAYS = (-30, -1, 0, 1, 45)
 VALUES = (-1e9, -2.5, -0.0, 0.0, 5e-324, 0.1, 0.30000000000000004, 1.0, 120.0, 1.7e308)
 COMPARATORS = (None, "<", "<=", ">", ">=")
-PLACES = ((1, 1), (1, 2), (2, 1), (65_535, 4_294_967_295))
+# 75 days take 7 bits, which leaves 23 for the number of a file.
+MOST_FILES = 2**23 - 1
+PLACES = ((1, 1), (1, 2), (2, 1), (MOST_FILES, 2**32 - 1))
 ONE = "cast(1 as double)"
 
 
@@ -101,25 +103,35 @@ def test_a_reading_gives_its_parts_back(
     assert wrong == []
 
 
-@pytest.mark.parametrize(
-    "reading", [(ONE, "'<'", "-31", "1", "1"), (ONE, "'<'", "0", "65536", "1"), (ONE, "'<'", "0", "1", "4294967296")]
-)
-def test_what_does_not_fit_is_refused(macros: Any, reading: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("reading", [(ONE, "'<'", "-31", "1", "1"), (ONE, "'<'", "0", "1", "4294967296")])
+def test_a_day_before_the_window_and_a_row_beyond_32_bits_are_refused(macros: Any, reading: tuple[str, ...]) -> None:
     with duckdb.connect() as connection, pytest.raises(duckdb.ConversionException, match="out of range"):
         connection.execute(f"select {macros.packed_low(*reading)}").fetchall()
 
 
-def test_a_window_of_44_years_fits_and_a_longer_one_is_refused_by_name() -> None:
-    longest = {"baseline_window_days": 30, "hematologic_toxicity_window_days": 16_353}
+def test_a_file_too_many_is_refused_with_what_to_do(macros: Any) -> None:
     with duckdb.connect() as connection:
-        packed = macros_in_study(longest).packed_low(ONE, "null", "16353", "1", "1")
-        back = macros_in_study(longest).packed_study_day(f"({packed})", "true")
-        assert connection.execute(f"select {back}").fetchone() == (16_353,)
-    too_long = macros_in_study({**longest, "baseline_window_days": 31})
+        fits = f"select {macros.packable_file_number(str(MOST_FILES))}"
+        assert connection.execute(fits).fetchone() == (MOST_FILES,)
+        with pytest.raises(duckdb.InvalidInputException, match="more than 8388607 lab files: deliver them in fewer"):
+            connection.execute(f"select {macros.packable_file_number(str(MOST_FILES + 1))}").fetchall()
+
+
+@pytest.mark.parametrize(("last_day", "most_files"), [(33, 2**24 - 1), (34, 2**23 - 1), (2**20 - 31, 2**10 - 1)])
+def test_a_longer_window_leaves_room_for_fewer_files(last_day: int, most_files: int) -> None:
+    macros = macros_in_study({"baseline_window_days": 30, "hematologic_toxicity_window_days": last_day})
+    packed = macros.packed_low(ONE, "null", str(last_day), str(most_files), "1")
+    day, file = macros.packed_study_day(f"({packed})", "true"), macros.packed_file_number(f"({packed})")
+    with duckdb.connect() as connection:
+        assert connection.execute(f"select {day}, {file}").fetchone() == (last_day, most_files)
+
+
+def test_a_window_that_leaves_no_room_is_refused_by_name() -> None:
+    macros = macros_in_study({"baseline_window_days": 30, "hematologic_toxicity_window_days": 2**20 - 30})
     with pytest.raises(
-        _RefusedError, match=r"baseline_window_days and hematologic_toxicity_window_days .* 31 and 16353"
+        _RefusedError, match="baseline_window_days and hematologic_toxicity_window_days .* 1048576 days"
     ):
-        too_long.packed_low(ONE, "null", "0", "1", "1")
+        macros.packed_low(ONE, "null", "0", "1", "1")
 
 
 def test_endings_are_in_the_order_of_their_parts_and_give_them_back(macros: Any) -> None:

@@ -96,7 +96,12 @@ def test_every_table_without_a_patient_is_about_the_cohort() -> None:
         "int_time_zero",
         "rejected_rows",
     }
-    assert {name for _, name in models.work} == {"int_clinical_events", "int_graded_labs"}
+    assert {name for _, name in models.work} == {
+        "int_clinical_events",
+        "int_graded_labs",
+        "int_neutrophil_days",
+        "int_worst_labs",
+    }
     assert models.empty_by_patient == {("quality", "ignored_rows")}
 
 

@@ -44,15 +44,13 @@ values_in_episode as (
 
 highest_before as (
     select
-        worst.patient_key,
+        people.patient_key,
+        people.sex,
         worst.analyte,
-        coalesce(patients.sex, 'unknown') as sex,
         {{ graded_part('worst.highest_before') }} as reading
     from {{ ref('int_worst_labs') }} as worst
-    inner join {{ ref('stg_emr__patients') }} as patients on worst.patient_key = patients.patient_key
-    where
-        worst.highest_before is not null
-        and worst.patient_key in (select episodes.patient_key from {{ ref('int_crs_episodes') }} as episodes)
+    inner join people on worst.patient_number = people.patient_number
+    where worst.highest_before is not null
 ),
 
 baseline as (

@@ -4,7 +4,7 @@
 {%- do source('raw', 'lab_results') %}
 
 select
-    cast(row_number() over (order by source_extract, source_file) as integer) as file_number,
+    cast({{ packable_file_number('row_number() over (order by source_extract, source_file)') }} as integer) as file_number,
     'lab_results' as source_feed,
     source_extract,
     source_file

@@ -15,11 +15,20 @@ with bounds as (
     group by version, analyte, sex, direction, chosen
 ),
 
+people as (
+    select
+        time_zero.patient_number,
+        time_zero.patient_key,
+        coalesce(patients.sex, 'unknown') as sex
+    from {{ ref('int_time_zero') }} as time_zero
+    inner join {{ ref('stg_emr__patients') }} as patients on time_zero.patient_key = patients.patient_key
+),
+
 sided as (
     select
-        labs.patient_key,
+        people.patient_key,
         labs.analyte,
-        coalesce(patients.sex, 'unknown') as sex,
+        people.sex,
         bounds.version,
         bounds.chosen,
         bounds.is_lower_worse,
@@ -27,8 +36,8 @@ sided as (
         case when bounds.is_lower_worse then labs.lowest_before else labs.highest_before end as baseline,
         case bounds.version when 5 then labs.days_at_grade_4_v5 else labs.days_at_grade_4_v6 end as days_at_grade_4
     from {{ ref('int_worst_labs') }} as labs
-    inner join {{ ref('stg_emr__patients') }} as patients on labs.patient_key = patients.patient_key
-    inner join bounds on labs.analyte = bounds.analyte and coalesce(patients.sex, 'unknown') = bounds.sex
+    inner join people on labs.patient_number = people.patient_number
+    inner join bounds on labs.analyte = bounds.analyte and people.sex = bounds.sex
     where labs.lowest_after is not null
 ),
 

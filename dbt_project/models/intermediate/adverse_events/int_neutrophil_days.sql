@@ -1,12 +1,13 @@
 -- The lowest neutrophil count of each day from the infusion to the end of late ICAHT and before a first transplant (NULL
--- where the day has nothing but counts such as ">0.3", which show no neutropenia), with the days it speaks for: its own and the following up to three in all, unless the next count or the end of the period
--- comes first. One row per patient and day with a count.
-{{ config(pre_hook="{{ joins_as_written() }}", post_hook="{{ joins_by_estimate() }}") }}
+-- where the day has nothing but counts such as ">0.3", which show no neutropenia), with the days it speaks for: its own and
+-- the following up to three in all, unless the next count or the end of the period comes first.
+-- A narrow work table, not published: patient and file stand in it as numbers (int_time_zero, int_lab_files).
+-- One row per patient and day with a count.
+{{ config(database='unpublished', pre_hook="{{ joins_as_written() }}", post_hook="{{ joins_by_estimate() }}") }}
 
 with people as (
     select
         time_zero.patient_number,
-        time_zero.patient_key,
         transplants.hsct_date
     from {{ ref('int_time_zero') }} as time_zero
     left join {{ ref('int_allo_transplants') }} as transplants
@@ -36,18 +37,17 @@ daily as (
 )
 
 select
-    people.patient_key,
-    daily.study_day,
-    daily.period,
-    daily.neutrophils,
-    {{ numbered_evidence('daily.lowest') }} as evidence,
+    patient_number,
+    study_day,
+    period,
+    neutrophils,
+    lowest.file_number,
+    lowest.source_row,
     least(
         coalesce(
-            lead(daily.study_day) over (partition by daily.patient_number, daily.period order by daily.study_day),
-            case daily.period when 'early' then {{ rule_constant('icaht_early_last_day') }} else daily.study_day end + 1
-        ) - daily.study_day,
+            lead(study_day) over (partition by patient_number, period order by study_day),
+            case period when 'early' then {{ rule_constant('icaht_early_last_day') }} else study_day end + 1
+        ) - study_day,
         {{ rule_constant('icaht_carry_days') }}
     ) as days_covered
 from daily
-inner join people on daily.patient_number = people.patient_number
-inner join {{ ref('int_lab_files') }} as files on daily.lowest.file_number = files.file_number

@@ -3,8 +3,9 @@
 -- the toxicity window and before a first transplant. A bound that leaves it open (">0.3" for the lowest, "<900" for the
 -- highest) stands only where nothing else was measured. Of equal values the one with "<" is the lower, the one with ">" the
 -- higher, then the earlier; then the lowest is the first and the highest the last by extract, file and row.
--- A reading stands packed, as one number with its day, file and row (macros/packed.sql); patients are carried as numbers.
--- One row per patient and analyte.
+-- A narrow work table, not published: a reading stands packed, as one number with its day, file and row
+-- (macros/packed.sql), and so does the patient (int_time_zero). One row per patient and analyte.
+{{ config(database='unpublished') }}
 
 with grade_4 as (
     select
@@ -52,33 +53,19 @@ in_period as (
         labs.study_day >= -{{ study('baseline_window_days') }}
         and labs.study_day <= {{ study('hematologic_toxicity_window_days') }}
         and (people.hsct_date is null or labs.collected_on < people.hsct_date)
-),
-
-worst as (
-    select
-        patient_number,
-        analyte,
-        min(low) filter (where not is_after) as lowest_before,
-        max(high) filter (where not is_after) as highest_before,
-        min(low) filter (where is_after) as lowest_after,
-        max(high) filter (where is_after) as highest_after,
-        -- a list only where there are such days: count(distinct) would keep every group twice over
-        {%- for version in [5, 6] %}
-        coalesce(len(list_distinct(list(study_day) filter (where is_after and at_grade_4_v{{ version }}))), 0)
-            as days_at_grade_4_v{{ version }}{{ ',' if not loop.last }}
-        {%- endfor %}
-    from in_period
-    group by patient_number, analyte
 )
 
 select
-    time_zero.patient_key,
-    worst.analyte,
-    {%- for period in ['before', 'after'] %}
-    worst.lowest_{{ period }},
-    worst.highest_{{ period }},
+    patient_number,
+    analyte,
+    min(low) filter (where not is_after) as lowest_before,
+    max(high) filter (where not is_after) as highest_before,
+    min(low) filter (where is_after) as lowest_after,
+    max(high) filter (where is_after) as highest_after,
+    -- a list only where there are such days: count(distinct) would keep every group twice over
+    {%- for version in [5, 6] %}
+    coalesce(len(list_distinct(list(study_day) filter (where is_after and at_grade_4_v{{ version }}))), 0)
+        as days_at_grade_4_v{{ version }}{{ ',' if not loop.last }}
     {%- endfor %}
-    worst.days_at_grade_4_v5,
-    worst.days_at_grade_4_v6
-from worst
-inner join {{ ref('int_time_zero') }} as time_zero on worst.patient_number = time_zero.patient_number
+from in_period
+group by patient_number, analyte
