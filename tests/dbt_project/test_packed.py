@@ -129,7 +129,7 @@ def test_a_longer_window_leaves_room_for_fewer_files(last_day: int, most_files: 
 def test_a_window_that_leaves_no_room_is_refused_by_name() -> None:
     macros = macros_in_study({"baseline_window_days": 30, "hematologic_toxicity_window_days": 2**20 - 30})
     with pytest.raises(
-        _RefusedError, match="baseline_window_days and hematologic_toxicity_window_days .* 1048576 days"
+        _RefusedError, match=r"baseline_window_days and hematologic_toxicity_window_days .* 1048576 days"
     ):
         macros.packed_low(ONE, "null", "0", "1", "1")
 
