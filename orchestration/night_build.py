@@ -123,7 +123,7 @@ class Project:
     def of(cls, manifest: Mapping[str, Any]) -> Project:
         """Tell the project's tables and tests apart."""
         models = models_of(manifest)
-        return cls(manifest, models, by_patient_tests(manifest, models.by_patient))
+        return cls(manifest, models, by_patient_tests(manifest, models.by_patient | models.work))
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from orchestration.dbt_worker import RUN_RESULTS
 from warehouse import WarehouseHome, connect_read_only
 
 _PATIENT = "patient_key"
+_PATIENT_NUMBER = "patient_number"  # stands for the key in work tables
 _BY_PATIENT = "patient"
 _STAGING = "staging"
 # A condition or a threshold makes a verdict of more than one patient's rows.
@@ -37,7 +38,7 @@ _GENERIC: dict[str, Callable[[Arguments], bool]] = {
     "is_empty": _of_each_row,
     "nothing_after_death": _of_each_row,  # joined by patient
     "unique": lambda given: given["column_name"] == _PATIENT,
-    "one_row_per": lambda given: _PATIENT in given["columns"],
+    "one_row_per": lambda given: not {_PATIENT, _PATIENT_NUMBER}.isdisjoint(given["columns"]),
     "relationships": lambda given: given["column_name"] == given["field"] == _PATIENT,
 }
 
@@ -50,7 +51,8 @@ def by_patient_tests(manifest: Mapping[str, Any], by_patient: Iterable[tuple[str
 
     Args:
         manifest: dbt's manifest.
-        by_patient: tables by patient, schema and name.
+        by_patient: tables by patient, schema and name; work tables, which a delta night has of the changed patients
+            alone, among them.
     """
     nodes, tables = manifest["nodes"], set(by_patient)
 

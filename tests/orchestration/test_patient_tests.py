@@ -30,7 +30,27 @@ def manifest() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def by_patient(manifest: dict[str, Any]) -> dict[str, str]:
-    return by_patient_tests(manifest, models_of(manifest).by_patient)
+    models = models_of(manifest)
+    return by_patient_tests(manifest, models.by_patient | models.work)
+
+
+def test_every_test_of_a_work_table_is_made_on_the_changed_patients(
+    manifest: dict[str, Any], by_patient: dict[str, str]
+) -> None:
+    """The whole warehouse of a delta night has no work table: a test that were made on it would end the night."""
+    work = models_of(manifest).work
+    nodes = manifest["nodes"]
+    of_work = {
+        unique_id: node["name"]
+        for unique_id, node in nodes.items()
+        if node["resource_type"] == "test"
+        and any((nodes[read]["schema"], nodes[read]["name"]) in work for read in node["depends_on"]["nodes"])
+    }
+    assert set(of_work.values()) == {
+        "one_row_per_int_neutrophil_days_patient_number__study_day",
+        "one_row_per_int_worst_labs_patient_number__analyte",
+    }
+    assert of_work.keys() <= by_patient.keys()
 
 
 def test_tests_of_the_whole_cohort_are_these(manifest: dict[str, Any], by_patient: dict[str, str]) -> None:
