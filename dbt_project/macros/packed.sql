@@ -3,9 +3,10 @@
     struct, costs a key on the heap for each row and group: at a million patients int_worst_labs took 30 s in place of 13, and
     int_time_to_event 26 in place of 22. Elsewhere the plain form stands.
 
-    What does not fit is refused, so that none is packed wrongly: a date before the year 1, a day outside the window and row
-    4,294,967,296 by DuckDB's casts, a window or a number of files that is too large with a message. The marks keep bits and
-    shifts out of the mutation of clinical rules; test_packed.py holds each packed order against the struct's. -#}
+    What does not fit is refused, so that none is packed wrongly: a date before the year 1, a day outside the window (before it
+    by the low number, after it by the high one) and row 4,294,967,296 by DuckDB's casts, a window or a number of files that is
+    too large with a message. The marks keep bits and shifts out of the mutation of clinical rules; test_packed.py holds each
+    packed order against the struct's. -#}
 
 {#- An ending of a time: any other before the last contact, then the earlier day, then the smaller priority. 41 bits. -#}
 {% macro packed_ending(is_last, ended_on, priority) -%}
@@ -22,7 +23,8 @@
 
 {#- A reading of a laboratory value, the lowest or highest of which is looked for. 128 bits, from the left: is its bound closed
     or open (1), the value (64), does a comparator move it beyond its figure (1), the day and the file's number (30 together: the
-    days take what the study's window needs, 6 for 60 days, the files the rest), the row (32). The bits of a DOUBLE are in order where it is not negative; those of a negative one are turned round. -#}
+    days take what the study's window needs, 6 for 60 days, the files the rest), the row (32). The bits of a DOUBLE are in order
+    where it is not negative; those of a negative one are turned round. -#}
 
 {#- The lower number is the lower reading: the closed before the open, "<5" before 5, then the earlier day, the file, the row. -#}
 {% macro packed_low(value, comparator, study_day, file_number, source_row) -%}

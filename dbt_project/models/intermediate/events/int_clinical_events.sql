@@ -1,8 +1,8 @@
 -- Every dated clinical event of a patient with an infusion, each with the one source row that dates it: infusions,
 -- response milestones, relapse, treatment failure, transplants, death, therapies after the infusion, adverse events,
 -- intensive care and drugs against CRS, last contact. One row per event and source row.
--- A view: its one reader, marts.events, stores these very rows in order and tests their grain. Stored here too they took 10 s
--- of a million patients and 0.6 GB.
+-- A view: its one reader, marts.events, stores these very rows in order and tests their grain. Stored and tested here too they
+-- took 10 s of a million patients.
 {{ config(materialized='view', database='unpublished') }}
 
 with assessment_rows as (
