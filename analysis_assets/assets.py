@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 STATISTICS: Final = "team:statistics"
 # The second process draws meanwhile; what else is ready goes first, so that this step has less to wait for.
 _LAST: Final = {"dagster/priority": "-2"}
+FIGURES: Final = "figures"
+"""Folder of the figures in that of the report."""
 _KM_PREVIEWS: Final = ("km_efs", "km_os")
 
 
@@ -37,6 +39,10 @@ class AnalysisContext(Protocol):
     @property
     def memory_limit(self) -> str:
         """DuckDB's memory limit, such as `4GB`."""
+
+    @property
+    def code_version(self) -> str:
+        """Version of the code: figures of another one are drawn anew."""
 
     @property
     def drawing(self) -> "DrawingProcess":
@@ -162,8 +168,8 @@ def report() -> dg.AssetsDefinition:
             gallery = plots(connection, study, synthetic=is_synthetic(connection))
             previous = home.database if home.database.exists() else None
             page = lay_out_report(connection, study, folder, gallery, previous=previous)
-        drawn = draw_gallery(gallery, folder / "figures", refresh.drawing)
-        yield dg.MaterializeResult(figures, metadata={"figures": len(drawn), **_previews(drawn, folder / "figures")})
+        drawn = draw_gallery(gallery, folder / FIGURES, refresh.code_version, refresh.drawing)
+        yield dg.MaterializeResult(figures, metadata={"figures": len(drawn), **_previews(drawn, folder / FIGURES)})
         path = write_page(page, drawn, folder)
         yield dg.MaterializeResult(html, metadata={"bytes": path.stat().st_size})
 
@@ -181,9 +187,16 @@ def begin_drawing(refresh: AnalysisContext) -> None:
         return
     with connect_read_only(refresh.home.build_database) as connection:
         synthetic = is_synthetic(connection)
-    folder = refresh.home.staged("report") / "figures"
-    database = str(refresh.home.build_database)
-    refresh.drawing.begin(DrawingJob(database, refresh.study.as_dbt_variable(), str(folder), synthetic))
+    home = refresh.home
+    job = DrawingJob(
+        database=str(home.build_database),
+        study=refresh.study.as_dbt_variable(),
+        folder=str(home.staged("report") / FIGURES),
+        synthetic=synthetic,
+        last=str(home.report / FIGURES),
+        code_version=refresh.code_version,
+    )
+    refresh.drawing.begin(job)
 
 
 def _previews(drawn: Sequence["DrawnFigure"], folder: Path) -> dict[str, dg.MetadataValue]:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from analysis_assets.taking_over import made_from, take_over
 from warehouse.side_process import SideProcess, SideProcessError
 
 if TYPE_CHECKING:
@@ -29,12 +30,16 @@ class DrawingJob:
         study: the study as JSON-ready values (`Study.as_dbt_variable`).
         folder: where the files go.
         synthetic: label every figure as synthetic.
+        last: folder of the last night's figures, which need not be there; what is the same is taken over.
+        code_version: version of the code that draws.
     """
 
     database: str
     study: dict[str, Any]
     folder: str
     synthetic: bool
+    last: str
+    code_version: str
 
 
 class DrawingProcess:
@@ -49,16 +54,24 @@ class DrawingProcess:
         self._error: SideProcessError | None = None
         self._thread: threading.Thread | None = None
         self.begun: DrawingJob | None = None
+        self.sources: list[str] = []
+        """What each figure is made from (`taking_over.made_from`)."""
 
     def begin(self, job: DrawingJob) -> None:
         """Let it read what it draws, then draw from the first figure on; returns once the file has been read.
 
+        Figures that the last night drew the same are there already.
+
         Raises:
             SideProcessError: the file can't be read.
         """
+        from analysis_assets.gallery import InlinedFigure
+
         self.begun = job
-        count = self._process.answer(self._process.ask(ROOM, {"job": asdict(job)}))
-        self._waiting.extend(range(int(count)))
+        read = self._process.answer(self._process.ask(ROOM, {"job": asdict(job)}))
+        self.sources = read["sources"]
+        self._drawn = {int(position): InlinedFigure(**figure) for position, figure in read["taken"].items()}
+        self._waiting.extend(position for position in range(len(self.sources)) if position not in self._drawn)
         self._thread = threading.Thread(target=self._hand_out, name="drawing", daemon=True)
         self._thread.start()
 
@@ -110,21 +123,30 @@ class Drawer:
 
     def __init__(self) -> None:
         self._plots: list[Plot] = []
+        self._sources: list[str] = []
         self._folder = Path()
 
     def __call__(self, request: dict[str, Any]) -> Any:
         """Import what drawing needs, read what is drawn, or draw one figure of it."""
-        from analysis_assets.gallery import draw_plot, read_plots
-        from study import Study
+        from analysis_assets.gallery import draw_plot
 
         if "draw" in request:
-            return asdict(draw_plot(self._plots[request["draw"]], self._folder))
-        if "job" not in request:
-            for module in MODULES:
-                importlib.import_module(module)
-            return None
-        job = DrawingJob(**request["job"])
+            position = request["draw"]
+            return asdict(draw_plot(self._plots[position], self._folder, self._sources[position]))
+        if "job" in request:
+            return self._read(DrawingJob(**request["job"]))
+        for module in MODULES:
+            importlib.import_module(module)
+        return None
+
+    def _read(self, job: DrawingJob) -> dict[str, Any]:
+        from analysis_assets.gallery import inlined, read_plots
+        from study import Study
+
         self._folder = Path(job.folder)
         study = Study.model_validate(job.study)
         self._plots = read_plots(Path(job.database), study, synthetic=job.synthetic)
-        return len(self._plots)
+        self._sources = made_from(self._plots, job.code_version)
+        taken = take_over([plot.name for plot in self._plots], self._sources, Path(job.last), self._folder)
+        drawn = {position: asdict(inlined(figure, self._folder)) for position, figure in taken.items()}
+        return {"sources": self._sources, "taken": drawn}

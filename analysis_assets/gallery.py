@@ -6,11 +6,14 @@ Reads only tables of schema ``analysis`` (and the swimmer lanes), so a published
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from json import dumps, loads
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from analysis_assets.taking_over import file_hashes, made_from
 
 if TYPE_CHECKING:
     import duckdb
@@ -40,18 +43,26 @@ _TABLES: Final = (
 
 @dataclass(frozen=True)
 class Plot:
-    """One figure before it is drawn; ``name`` is its file name without ending."""
+    """One figure before it is drawn; ``name`` is its file name without ending.
+
+    ``draw`` and ``describe`` hold everything that they need: what a figure is made from is told by them.
+    """
 
     name: str
     title: str
     section: str
-    draw: Callable[[], Figure]
-    describe: Callable[[], str]
+    draw: partial[Figure]
+    describe: partial[str]
 
 
 @dataclass(frozen=True)
 class DrawnFigure:
-    """One figure on disk, with the text for those who can't see it."""
+    """One figure on disk, with the text for those who can't see it.
+
+    Attributes:
+        made_from: What tells the next night whether it would draw the same (`taking_over.made_from`).
+        sha256: Of both files, one after the other: what was drawn.
+    """
 
     name: str
     title: str
@@ -59,13 +70,15 @@ class DrawnFigure:
     alternative_text: str
     svg: str
     png: str
+    made_from: str = ""
+    sha256: str | None = None
 
 
 @dataclass(frozen=True)
 class InlinedFigure(DrawnFigure):
     """A figure on disk with its drawing as the report's page holds it."""
 
-    inline_svg: str
+    inline_svg: str = ""
 
     def drawn(self) -> DrawnFigure:
         """The figure as the index of the gallery keeps it."""
@@ -74,33 +87,36 @@ class InlinedFigure(DrawnFigure):
         return DrawnFigure(**fields)
 
 
-def draw_gallery(plots: Sequence[Plot], folder: Path, drawing: DrawingProcess | None = None) -> list[InlinedFigure]:
+def draw_gallery(
+    plots: Sequence[Plot], folder: Path, code_version: str, drawing: DrawingProcess | None = None
+) -> list[InlinedFigure]:
     """Draw every figure into ``folder`` as SVG and PNG, and an index of them as ``figures.json``.
 
     Args:
         plots: The figures, in the order of the report.
         folder: Made when missing.
+        code_version: Version of the code that draws.
         drawing: A second process that has begun with the same figures; without one all are drawn here.
     """
+    sources = drawing.sources if drawing else made_from(plots, code_version)
 
     def draw(position: int) -> InlinedFigure:
-        return draw_plot(plots[position], folder)
+        return draw_plot(plots[position], folder, sources[position])
 
-    figures = drawing.finish(draw) if drawing else [draw_plot(plot, folder) for plot in plots]
+    figures = drawing.finish(draw) if drawing else [draw(position) for position in range(len(plots))]
     index = dumps([asdict(figure.drawn()) for figure in figures], ensure_ascii=False, indent=1)
     (folder / INDEX_NAME).write_text(index + "\n", encoding="utf-8")
     return figures
 
 
-def draw_plot(plot: Plot, folder: Path) -> InlinedFigure:
-    """Draw one figure into ``folder`` as SVG and PNG."""
+def draw_plot(plot: Plot, folder: Path, source: str) -> InlinedFigure:
+    """Draw one figure into ``folder`` as SVG and PNG; ``source`` is what it is made from (`made_from`)."""
     from analysis_assets.figures.saving import save_figure
-    from analysis_assets.report.page import small_svg
 
     text = plot.describe()
     svg, png = save_figure(plot.draw(), folder, plot.name, description=text)
-    inline = small_svg(svg.read_text(encoding="utf-8"))
-    return InlinedFigure(plot.name, plot.title, plot.section, text, svg.name, png.name, inline)
+    hashes = file_hashes(folder, svg.name, png.name)
+    return inlined(DrawnFigure(plot.name, plot.title, plot.section, text, svg.name, png.name, source, hashes), folder)
 
 
 def inlined(figure: DrawnFigure, folder: Path) -> InlinedFigure:
@@ -119,7 +135,9 @@ def read_plots(database: Path, study: Study, *, synthetic: bool) -> list[Plot]:
 
 
 def read_gallery(folder: Path) -> list[DrawnFigure]:
-    """Return what ``draw_gallery`` wrote into ``folder``."""
+    """Return what ``draw_gallery`` wrote into ``folder``; nothing where it never did."""
+    if not (folder / INDEX_NAME).is_file():
+        return []
     return [DrawnFigure(**entry) for entry in loads((folder / INDEX_NAME).read_text(encoding="utf-8"))]
 
 
@@ -147,22 +165,22 @@ def _cohort_plots(frames: Frames, synthetic: bool) -> Iterator[Plot]:
         "cohort_flow",
         "Patients from the extract to the analysis",
         "cohort",
-        lambda: consort.consort_figure(flow, synthetic=synthetic),
-        lambda: consort.consort_text(flow),
+        partial(consort.consort_figure, flow, synthetic=synthetic),
+        partial(consort.consort_text, flow),
     )
     yield Plot(
         "response_rates",
         "Response rates",
         "response",
-        lambda: response.response_figure(rates, synthetic=synthetic),
-        lambda: response.response_text(rates),
+        partial(response.response_figure, rates, synthetic=synthetic),
+        partial(response.response_text, rates),
     )
     yield Plot(
         "response_times",
         "Time to response",
         "response",
-        lambda: response.response_times_figure(times, spread, synthetic=synthetic),
-        lambda: response.response_times_text(times),
+        partial(response.response_times_figure, times, spread, synthetic=synthetic),
+        partial(response.response_times_text, times),
     )
 
 
@@ -176,8 +194,8 @@ def _survival_plots(frames: Frames, study: Study, synthetic: bool) -> Iterator[P
         "cumulative_incidence",
         "Relapse and death without relapse",
         "survival",
-        lambda: incidence.cumulative_incidence_figure(frames["cumulative_incidence"], synthetic=synthetic),
-        lambda: incidence.cumulative_incidence_text(frames["cumulative_incidence"]),
+        partial(incidence.cumulative_incidence_figure, frames["cumulative_incidence"], synthetic=synthetic),
+        partial(incidence.cumulative_incidence_text, frames["cumulative_incidence"]),
     )
     for endpoint in study.models.survival.endpoints:
         for factor in study.models.survival.factors:
@@ -215,8 +233,8 @@ def _survival_plot(
         "_".join(part for part in ("km", endpoint.lower(), factor) if part),
         f"{endpoint} by {label}" if factor else endpoint,
         "subgroup survival" if factor else "survival",
-        lambda: survival_curves.kaplan_meier_figure(*tables, **arguments, synthetic=synthetic),
-        lambda: survival_curves.kaplan_meier_text(*tables, **arguments),
+        partial(survival_curves.kaplan_meier_figure, *tables, **arguments, synthetic=synthetic),
+        partial(survival_curves.kaplan_meier_text, *tables, **arguments),
     )
 
 
@@ -242,8 +260,8 @@ def _forest_plot(models: pd.DataFrame, family: str, outcome: str, labels: Mappin
         f"forest_{family}_{outcome.lower()}",
         f"{'Hazard' if family == 'cox' else 'Odds'} ratios for {outcome}",
         "models",
-        lambda: forest.forest_figure(models, outcome=outcome, labels=labels, synthetic=synthetic),
-        lambda: forest.forest_text(models, outcome=outcome, labels=labels),
+        partial(forest.forest_figure, models, outcome=outcome, labels=labels, synthetic=synthetic),
+        partial(forest.forest_text, models, outcome=outcome, labels=labels),
     )
 
 
@@ -255,8 +273,8 @@ def _safety_plots(frames: Frames, study: Study, synthetic: bool) -> Iterator[Plo
         "crs",
         "Cytokine release syndrome",
         "safety",
-        lambda: adverse_events.crs_figure(rates, severe_grade=study.severe_crs_grade, synthetic=synthetic),
-        lambda: adverse_events.crs_text(rates),
+        partial(adverse_events.crs_figure, rates, severe_grade=study.severe_crs_grade, synthetic=synthetic),
+        partial(adverse_events.crs_text, rates),
     )
     for phase, title in (("cart", "Adverse events after CAR-T cells"), ("hsct", "Adverse events after HSCT")):
         yield _phase_plot(rates, phase, title, synthetic)
@@ -269,8 +287,8 @@ def _phase_plot(rates: pd.DataFrame, phase: str, title: str, synthetic: bool) ->
         f"adverse_events_{phase}",
         title,
         "safety",
-        lambda: adverse_events.adverse_events_figure(rates, phase=phase, synthetic=synthetic),
-        lambda: adverse_events.adverse_events_text(rates, phase=phase),
+        partial(adverse_events.adverse_events_figure, rates, phase=phase, synthetic=synthetic),
+        partial(adverse_events.adverse_events_text, rates, phase=phase),
     )
 
 
@@ -285,6 +303,6 @@ def _swimmer_plot(connection: duckdb.DuckDBPyConnection, study: Study, synthetic
         "swimmer",
         "Every patient's course",
         "patients",
-        lambda: swimmer.swimmer_figure(lanes, included, synthetic=synthetic),
-        lambda: swimmer.swimmer_text(lanes, included),
+        partial(swimmer.swimmer_figure, lanes, included, synthetic=synthetic),
+        partial(swimmer.swimmer_text, lanes, included),
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis_assets.drawing import DrawingProcess
 from expectations.judge import Judge
+from orchestration.code_version import code_version
 from orchestration.column_lineage import raw_columns, read_lineage
 from orchestration.dbt_process import DbtProcess
 from orchestration.extracts import (
@@ -64,6 +65,11 @@ class RefreshContext:
     def memory_limit(self) -> str:
         """What DuckDB may take, from the settings."""
         return self.settings.memory_limit
+
+    @property
+    def code_version(self) -> str:
+        """Which code makes this night."""
+        return code_version()
 
     @cached_property
     def pseudonymiser(self) -> Pseudonymiser:

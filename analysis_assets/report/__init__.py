@@ -33,10 +33,10 @@ def build_report(
         out_dir: Folder of the report; `figures/` in it is shown where it is there.
         previous: The last published warehouse, to say what changed since.
     """
-    from analysis_assets.gallery import INDEX_NAME, inlined, read_gallery
+    from analysis_assets.gallery import inlined, read_gallery
 
     folder = out_dir / "figures"
-    figures = read_gallery(folder) if (folder / INDEX_NAME).is_file() else []
+    figures = read_gallery(folder)
     page = lay_out_report(connection, study, out_dir, figures, previous=previous)
     return write_page(page, [inlined(figure, folder) for figure in figures], out_dir)
 

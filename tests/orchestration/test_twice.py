@@ -19,16 +19,22 @@ def exports(home: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted((home / "exports").glob("*.parquet"))}
 
 
+def figures(home: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted((home / "report" / "figures").iterdir())}
+
+
 def test_a_second_night_on_the_same_extract_changes_nothing(
     tmp_path: Path, published_night: Night, reference_extracts: Path
 ) -> None:
     home = tmp_path / "home"
     shutil.copytree(published_night.home, home, symlinks=True)
-    before = exports(home)
+    before, drawn = exports(home), figures(home)
     again = run_refresh(home, reference_extracts)
     assert again.status == 0, again.stderr
     assert len(before) > 20
     assert exports(home) == before
+    assert len(drawn) > 80
+    assert figures(home) == drawn
     assert len(list((home / "versions").iterdir())) == 2
     with duckdb.connect(str((home / "warehouse.duckdb").resolve()), read_only=True) as connection:
         assert connection.execute("select count(*) from quality.extracts").fetchall() == [(15,)]
