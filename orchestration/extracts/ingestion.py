@@ -180,8 +180,15 @@ def known_identifiers(
 def _remember_neighbours(
     extract: ExtractFolder, profile: SourceProfile, pseudonymiser: Pseudonymiser, lake: Lake
 ) -> None:
-    """Remembers whom the extracts beside this one name that aren't in the lake yet: feeds come in any order."""
-    for neighbour in discover_extracts(extract.path.parent):
+    """Remembers whom the extracts beside this one name that aren't in the lake yet: feeds come in any order.
+
+    Looked for again only when an extract has come or gone: many deltas of a night have the same neighbours, and one
+    that is no neighbour of its own reads its own patients file.
+    """
+    folder = extract.path.parent
+    if not pseudonymiser.first_time(f"{lake.root}\n{folder}\n{folder.stat().st_mtime_ns}"):
+        return
+    for neighbour in discover_extracts(folder):
         if neighbour.name == extract.name or lake.ledger_rows(neighbour.name, "patients"):
             continue
         if not pseudonymiser.first_time(f"{lake.root}\n{neighbour.name}"):
