@@ -11,10 +11,11 @@ CART_HOME ?= $(CURDIR)/var
 export CART_HOME
 # Matrices are small; more threads of the linear algebra library only wait for each other.
 export OPENBLAS_NUM_THREADS ?= 1
-# The inner loop is all processor time: a file's tests stay with one worker, so that what they share is set up once. In the
-# whole suite a worker takes what the other has left. Tests that wait for daemons most of the time run beside both.
-QUICK := -n 2 --dist loadfile --no-loadscope-reorder
-WHOLE := -n 2 --dist worksteal
+# A file's tests stay with one worker, so that what they share is set up once; the longest files begin first
+# (tests/conftest.py). Tests that wait for daemons most of the time run beside both.
+WORKERS := -n 2 --dist loadfile --no-loadscope-reorder
+# Bytecode is kept whatever the caller's environment says: without it every process of a night compiles what it imports.
+unexport PYTHONDONTWRITEBYTECODE
 PACKAGES := study warehouse orchestration analysis_assets expectations synthetic_emr interchange benchmarks
 
 .PHONY: help setup demo refresh ui daemon sql test test-quick lint format bench profile rotate-key rollback verify manifest dictionary lock clean
@@ -66,11 +67,11 @@ test: $(READY) system-packages  ## every test
 	@said=$$(mktemp); \
 	$(BIN)/python -m pytest -m waits >"$$said" 2>&1 & waiting=$$!; \
 	trap 'kill $$waiting 2>/dev/null; rm -f "$$said"' EXIT; \
-	$(BIN)/python -m pytest $(WHOLE) -m "not waits"; others=$$?; \
+	$(BIN)/python -m pytest $(WORKERS) -m "not waits"; others=$$?; \
 	wait $$waiting; waited=$$?; cat "$$said"; exit $$((others || waited))
 
 test-quick: $(READY)  ## the inner loop: without the slow tests
-	@$(BIN)/python -m pytest $(QUICK) -m "not slow"
+	@$(BIN)/python -m pytest $(WORKERS) -m "not slow"
 
 lint: $(READY)  ## formatting, linting, types, SQL lint
 	@$(BIN)/ruff format --check .

@@ -12,6 +12,7 @@ import os
 import queue
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestration.terminal import leave
@@ -47,7 +48,8 @@ def main() -> int:
         os.chdir(request["folder"])
         decided_by = _what_decides_a_parse(request["arguments"], environment)
         if parsed_with != decided_by:
-            parsed, parsed_with = _prebuilt(request["prebuilt"]), decided_by
+            prebuilt = request["prebuilt"]
+            parsed, parsed_with = read_parse(prebuilt) if prebuilt else None, decided_by
         if request["only_parse"]:
             parsed = parsed or _parse(request["arguments"])
         fewer_collections(_OBJECTS_BETWEEN_COLLECTIONS)
@@ -67,16 +69,13 @@ def _what_decides_a_parse(arguments: list[str], environment: dict[str, str]) -> 
     return json.dumps([variables, read])
 
 
-def _prebuilt(path: str | None) -> Manifest | None:
-    """Read a parse that was made with the same variables; one of another dbt is as good as none."""
+def read_parse(path: str | Path) -> Manifest | None:
+    """Read a parse of the project that dbt wrote before; one of another dbt is as good as none."""
     from dbt.contracts.graph.manifest import Manifest
     from dbt.parser.manifest import extended_mashumuro_decoder
     from dbt.version import __version__
 
-    if path is None:
-        return None
-    with open(path, "rb") as file:
-        manifest = Manifest.from_msgpack(file.read(), decoder=extended_mashumuro_decoder)
+    manifest = Manifest.from_msgpack(Path(path).read_bytes(), decoder=extended_mashumuro_decoder)
     return manifest if manifest.metadata.dbt_version == __version__ else None
 
 

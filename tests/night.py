@@ -8,6 +8,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).resolve().parents[1]
 TEST_KEY = "5eed" * 16
 
@@ -24,6 +26,16 @@ class Night:
     @property
     def database(self) -> Path:
         return self.home / "warehouse.duckdb"
+
+
+def study_of_few_figures(path: Path, data_cutoff: str | None) -> Path:
+    """Write the project's study file with one factor in place of sixteen: a quarter of a night is drawing figures."""
+    study = yaml.safe_load((ROOT / "study.yml").read_text(encoding="utf-8"))
+    study["study"]["data_cutoff"] = data_cutoff
+    for models in study["models"].values():
+        models |= {name: ["age"] for name in ("factors", "covariates") if name in models}
+    path.write_text(yaml.safe_dump(study), encoding="utf-8")
+    return path
 
 
 def run_refresh(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -31,7 +30,7 @@ from orchestration.delta_night import (
 )
 from orchestration.extracts.feeds import FEEDS, Kind
 from orchestration.manifest import ensure_manifest
-from tests.night import ROOT, Night, run_refresh
+from tests.night import ROOT, Night, run_refresh, study_of_few_figures
 from warehouse import WarehouseHome
 from warehouse.tables import list_tables
 
@@ -323,13 +322,7 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Hospital:
 @pytest.fixture(scope="module")
 def open_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The study without a fixed data cut-off: it moves with every extract."""
-    path = tmp_path_factory.mktemp("study") / "study.yml"
-    text = (ROOT / "study.yml").read_text(encoding="utf-8")
-    path.write_text(text.replace("data_cutoff: 2018-07-30", "data_cutoff: null"), encoding="utf-8")
-    for extra in ("published",):
-        if (ROOT / extra).exists():
-            shutil.copytree(ROOT / extra, path.parent / extra)
-    return path
+    return study_of_few_figures(tmp_path_factory.mktemp("study") / "study.yml", None)
 
 
 @pytest.fixture(scope="module")

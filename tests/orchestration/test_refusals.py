@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.night import TEST_KEY, Night, run_refresh
+from tests.night import TEST_KEY, Night, run_refresh, study_of_few_figures
 
 PATIENTS = "patient_id,sex,birth_date\nP1,F,1990-01-01\n"
 INFUSIONS = "patient_id,infusion_id,infused_at,course,fraction,target,cells_per_kg\nP1,I1,2018-01-05,1,1,CD19,5e6\n"
@@ -106,13 +106,14 @@ def test_extract_that_cannot_be_used(tmp_path: Path, files: dict[str, str | byte
 def test_a_refused_night_leaves_the_published_one(tmp_path: Path) -> None:
     extracts = small_extract(tmp_path / "extracts")
     home = tmp_path / "home"
-    first = run_refresh(home, extracts)
+    study = str(study_of_few_figures(tmp_path / "study.yml", "2018-07-30"))
+    first = run_refresh(home, extracts, CART_STUDY=study)
     assert first.status == 0, first.stderr
     published = (home / "warehouse.duckdb").read_bytes()
     later = extracts / "2018-07-31"
     shutil.copytree(extracts / "2018-07-30", later)
     (later / "patients.csv").write_text("sex\nF\n", encoding="utf-8")
-    second = run_refresh(home, extracts)
+    second = run_refresh(home, extracts, CART_STUDY=study)
     assert second.status != 0
     assert "The last published warehouse is unchanged." in second.stderr
     assert (home / "warehouse.duckdb").read_bytes() == published
@@ -132,7 +133,8 @@ def test_a_refused_night_leaves_the_published_one(tmp_path: Path) -> None:
 def test_missing_and_empty_optional_feeds_are_no_mistake(tmp_path: Path, change: Callable[[Path], object]) -> None:
     extracts = small_extract(tmp_path / "extracts")
     change(extracts / "2018-07-30")
-    night = run_refresh(tmp_path / "home", extracts)
+    study = study_of_few_figures(tmp_path / "study.yml", "2018-07-30")
+    night = run_refresh(tmp_path / "home", extracts, CART_STUDY=str(study))
     assert night.status == 0, night.stderr
     assert "1 known" in night.stdout
 
