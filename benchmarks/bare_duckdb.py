@@ -2,12 +2,14 @@
 
 `python -m benchmarks.bare_duckdb EXTRACT HOME OUT [MEMORY_LIMIT]`: HOME is the warehouse home that a refresh of
 EXTRACT has filled. Its tables and files are written again with nothing decided, checked or computed; the statements
-that its catalogue gives are left in OUT/bare_tables.sql.
+that its catalogue gives are left in OUT/bare_tables.sql, what each part took in OUT/spent.txt.
 """
 
 from __future__ import annotations
 
+import re
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +17,9 @@ import duckdb
 
 _SCRIPT = Path(__file__).with_name("bare_duckdb.sql")
 _TABLES = "bare_tables.sql"
+_SPENT = "spent.txt"
+_HEADING = "-- ----"
+_END = (f"{_HEADING} 6. the end", "checkpoint bare;")
 _READERS = {
     "csv": "select *, row_number() over () as source_row "
     "from read_csv(getvariable('extract') || '/' || name || '*.csv', "
@@ -56,12 +61,28 @@ def run_script(extract: Path, home: Path, out: Path, memory_limit: str) -> None:
         for name, value in variables.items():
             connection.execute(f"set variable {name} = ?", [value])
         connection.execute(f"create macro feed(name) as table {_READERS[file_format]}")
-        connection.execute(_SCRIPT.read_text(encoding="utf-8"))
+        macros, *parts = _parts(_SCRIPT.read_text(encoding="utf-8"))
+        connection.execute(macros)
+        spent = [_executed(connection, part) for part in parts]
         connection.execute(f"attach '{(home / 'warehouse.duckdb').resolve()}' as ours (read_only)")
         connection.execute(f"attach '{home / 'build' / 'unpublished.duckdb'}' as unpublished (read_only)")
-        tables = "\n".join([*_tables(connection), *_exports(connection, out), *_files(home, out), "checkpoint bare;"])
+        tables = "\n".join([*_tables(connection), *_exports(connection, out), *_files(home, out), *_END])
         (out / _TABLES).write_text(tables + "\n", encoding="utf-8")
-        connection.execute(tables)
+        spent += [_executed(connection, part) for part in _parts(tables)]
+    (out / _SPENT).write_text("".join(f"{line}\n" for line in spent), encoding="utf-8")
+
+
+def _parts(script: str) -> list[str]:
+    """The script cut before each heading."""
+    return [part for part in re.split(rf"^(?={_HEADING})", script, flags=re.MULTILINE) if part.strip()]
+
+
+def _executed(connection: duckdb.DuckDBPyConnection, part: str) -> str:
+    """Execute a part of the script; return its heading and what it took."""
+    began, used = time.perf_counter(), time.process_time()
+    connection.execute(part)
+    title = part.partition("\n")[0].removeprefix(_HEADING).strip("- ")
+    return f"{title}: {time.perf_counter() - began:.1f} s, {time.process_time() - used:.1f} s of processor"
 
 
 def _padded(pad: int) -> bytes:
@@ -77,7 +98,7 @@ def _names(connection: duckdb.DuckDBPyConnection, database: str) -> list[tuple[s
 
 def _tables(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
     """Every table that the refresh stored: published ones and the work tables beside them."""
-    yield "-- ---- 4. tables"
+    yield f"{_HEADING} 4. tables"
     stored = [(database, *name) for database in ("ours", "unpublished") for name in _names(connection, database)]
     yield from (f'create schema if not exists "{schema}";' for schema in sorted({schema for _, schema, _ in stored}))
     yield from (
@@ -88,7 +109,7 @@ def _tables(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
 
 def _exports(connection: duckdb.DuckDBPyConnection, out: Path) -> Iterator[str]:
     """Every mart and analysis table; they lie in the order that the exports promise, so nothing is sorted."""
-    yield "-- ---- 5. exports and files"
+    yield f"{_HEADING} 5. exports and files"
     yield from (
         f'copy "{schema}"."{table}" to \'{out}/exports/{schema}__{table}.parquet\' (compression zstd);'
         for schema, table in _names(connection, "ours")

@@ -56,6 +56,12 @@ def test_the_plain_script_keeps_every_row_with_its_evidence(extract: Path, bare:
     assert kept == (delivered, delivered, "lab_results.csv")
 
 
+def test_the_plain_script_says_what_each_part_took(bare: Path) -> None:
+    lines = (bare / "spent.txt").read_text(encoding="utf-8").splitlines()
+    assert [line[:3] for line in lines] == ["1. ", "2. ", "3. ", "4. ", "5. ", "6. "]
+    assert all(re.search(r": \d+\.\d s, \d+\.\d s of processor$", line) for line in lines)
+
+
 def test_the_plain_script_keys_ids_as_ingestion_does(extract: Path, bare: Path) -> None:
     pseudonymiser = Pseudonymiser(KEY)
     events = duckdb.sql(f"select patient_id, event_id from '{extract / 'adverse_events.csv'}'").fetchall()
