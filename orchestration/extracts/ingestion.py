@@ -182,8 +182,8 @@ def _remember_neighbours(
 ) -> None:
     """Remembers whom the extracts beside this one name that aren't in the lake yet: feeds come in any order.
 
-    Looked for again only when an extract has come or gone: many deltas of a night have the same neighbours, and one
-    that is no neighbour of its own reads its own patients file.
+    Looked for again only when an extract has come or gone: many deltas of a night have the same neighbours. The extract
+    at hand is left out, because it reads its own patients file.
     """
     folder = extract.path.parent
     if not pseudonymiser.first_time(f"{lake.root}\n{folder}\n{folder.stat().st_mtime_ns}"):

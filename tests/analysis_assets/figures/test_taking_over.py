@@ -126,6 +126,12 @@ def test_without_a_last_night_or_of_an_older_version_nothing_is_taken(last: Path
     assert taken(last, tonight) == []
 
 
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'[{"name": "one"}]', b'[{"later": 1}]', b"\xff\xfe", b"null"])
+def test_an_index_that_cannot_be_read_stops_no_night(last: Path, content: bytes) -> None:
+    (last / INDEX_NAME).write_bytes(content)
+    assert taken(last, [plot_of("one", 1)]) == []
+
+
 def drawn_by_a_second_process(database: Path, folder: Path, last: Path) -> tuple[list[dict[str, Any]], int]:
     """Draw the first five figures as the second process does; return them and how many of all were taken over."""
     drawer = Drawer()
