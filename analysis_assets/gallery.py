@@ -61,7 +61,7 @@ class DrawnFigure:
 
     Attributes:
         made_from: What tells the next night whether it would draw the same (`taking_over.made_from`).
-        sha256: Of both files, one after the other: what was drawn.
+        sha256: Of both files, with a space between: what was drawn.
     """
 
     name: str

@@ -14,6 +14,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from warehouse.files import sha256_of
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -73,14 +75,11 @@ def _last_gallery(last: Path) -> Sequence[DrawnFigure]:
 
 
 def file_hashes(folder: Path, *files: str) -> str | None:
-    """Return the SHA-256 of these files of a folder one after the other; None when one is missing."""
-    digest = hashlib.sha256()
+    """Return the SHA-256 of each of these files of a folder, with spaces between; None when one is missing."""
     try:
-        for file in files:
-            digest.update((folder / file).read_bytes())
+        return " ".join(sha256_of(folder / file) for file in files)
     except FileNotFoundError:
         return None
-    return digest.hexdigest()
 
 
 def _calls(drawing: partial[Any], frames: dict[int, str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from functools import partial
 from pathlib import Path
@@ -149,9 +150,8 @@ def test_the_second_process_takes_over_what_it_drew_the_night_before(
     first, none = drawn_by_a_second_process(database, tmp_path / "first", tmp_path / "nowhere")
     assert none == 0
     index = tmp_path / "first" / INDEX_NAME
-    index.write_text(
-        pd.Series([{k: v for k, v in each.items() if k != "inline_svg"} for each in first]).to_json(orient="values")
-    )
+    drawn = [{name: value for name, value in figure.items() if name != "inline_svg"} for figure in first]
+    index.write_text(json.dumps(drawn), encoding="utf-8")
     assert [figure.name for figure in read_gallery(tmp_path / "first")] == [figure["name"] for figure in first]
     second, five = drawn_by_a_second_process(database, tmp_path / "second", tmp_path / "first")
     assert five == 5
