@@ -21,13 +21,43 @@ if TYPE_CHECKING:
 ROOM = "expectations"
 
 
+@dataclass(frozen=True)
+class MartsToJudge:
+    """What the suite on the marts is asked of; the arguments of `run_mart_checks`.
+
+    Attributes:
+        database: the closed build file.
+        study: the study of the night.
+        pages: folder for the pages of the Data Docs.
+        published_rows: rows of each published table of the last night; None where there is none.
+        memory_limit: what DuckDB may take.
+    """
+
+    database: Path
+    study: Study
+    pages: Path
+    published_rows: Mapping[str, int] | None
+    memory_limit: str | None = None
+
+    def request(self) -> Mapping[str, Any]:
+        """The request as it goes to the second process."""
+        return {
+            "suite": "marts",
+            "database": str(self.database),
+            "study": self.study.as_dbt_variable(),
+            "pages": str(self.pages),
+            "published_rows": None if self.published_rows is None else dict(self.published_rows),
+            "memory_limit": self.memory_limit,
+        }
+
+
 class Judge:
     """Handle of the judging in a second process."""
 
     def __init__(self, process: SideProcess) -> None:
         """Ask this process, which must serve `ROOM` with `handle`."""
         self._process = process
-        self._begun: tuple[Mapping[str, Any], int] | None = None
+        self._begun: tuple[MartsToJudge, int] | None = None
         self._docs: int | None = None
 
     def lake(
@@ -41,33 +71,18 @@ class Judge:
         request = {"suite": "raw", "lake": str(lake_root), "pages": str(pages), "memory_limit": memory_limit}
         return _results(self._wait(self._ask({**request, "histories": [dict(history) for history in histories]})))
 
-    def begin_marts(
-        self,
-        database: Path,
-        study: Study,
-        pages: Path,
-        published_rows: Mapping[str, int] | None,
-        memory_limit: str | None = None,
-    ) -> None:
+    def begin_marts(self, marts: MartsToJudge) -> None:
         """Begin to judge the marts of a closed build file, as `run_mart_checks`, and return at once.
 
-        `marts` with the same arguments gives the results. Nobody may write to the file until then.
+        `marts` asked for the same gives the results. Nobody may write to the file until then.
         """
-        request = _marts_request(database, study, pages, published_rows, memory_limit)
-        self._begun = (request, self._ask(request))
+        self._begun = (marts, self._ask(marts.request()))
 
-    def marts(
-        self,
-        database: Path,
-        study: Study,
-        pages: Path,
-        published_rows: Mapping[str, int] | None,
-        memory_limit: str | None = None,
-    ) -> list[CheckResult]:
+    def marts(self, marts: MartsToJudge) -> list[CheckResult]:
         """Judge the marts of a closed build file, as `run_mart_checks`; raises ExpectationsError likewise."""
-        request = _marts_request(database, study, pages, published_rows, memory_limit)
         begun, self._begun = self._begun, None
-        return _results(self._wait(begun[1] if begun is not None and begun[0] == request else self._ask(request)))
+        number = begun[1] if begun is not None and begun[0] == marts else self._ask(marts.request())
+        return _results(self._wait(number))
 
     def begin_data_docs(self, pages: Path, folder: Path, run_name: str, run_time: dt.datetime) -> None:
         """Begin to write the Data Docs, as `build_data_docs`, and return at once."""
@@ -102,18 +117,9 @@ def _told() -> Iterator[None]:
         raise ExpectationsError(f"Great Expectations could not judge: {error}") from None
 
 
-def _marts_request(
-    database: Path, study: Study, pages: Path, published_rows: Mapping[str, int] | None, memory_limit: str | None
-) -> Mapping[str, Any]:
-    rows = dict(published_rows) if published_rows is not None else None
-    request = {"suite": "marts", "database": str(database), "study": study.as_dbt_variable(), "pages": str(pages)}
-    return {**request, "published_rows": rows, "memory_limit": memory_limit}
-
-
 @dataclass(frozen=True)
 class _PlannedFiles:
     files: tuple[str, ...]
-    deduplicate: bool
 
 
 @dataclass(frozen=True)
@@ -128,9 +134,7 @@ class _Plan:
 def read_plan(lake_root: Path) -> _Plan:
     """Return the plan that ingestion wrote."""
     content = json.loads((lake_root / "plan.json").read_text(encoding="utf-8"))
-    feeds = {
-        name: _PlannedFiles(tuple(feed["files"]), bool(feed["deduplicate"])) for name, feed in content["feeds"].items()
-    }
+    feeds = {name: _PlannedFiles(tuple(feed["files"])) for name, feed in content["feeds"].items()}
     return _Plan(feeds, tuple(content["ledger"]), content["newest_extract"])
 
 

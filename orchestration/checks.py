@@ -1,18 +1,18 @@
 """Great Expectations suites as asset checks: on the lake before dbt, on the marts before every analysis."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
 
 from expectations import CheckResult, CheckSpec, declared_checks
+from expectations.judge import MartsToJudge
 from orchestration.check_log import record_results
 from orchestration.extracts import feed_histories, history_records
 from orchestration.jobs import is_whole_night
 from orchestration.raw import raw_key
 from orchestration.refresh_context import RefreshContext
-from study import Study
 from warehouse import current_version
 
 
@@ -64,7 +64,7 @@ def _mart_checks(specs: Sequence[CheckSpec]) -> dg.AssetChecksDefinition:
     def mart_expectations(
         context: dg.AssetCheckExecutionContext, refresh: dg.ResourceParam[RefreshContext]
     ) -> Iterator[dg.AssetCheckResult]:
-        results = refresh.judge.marts(*_marts_to_judge(refresh))
+        results = refresh.judge.marts(_marts_to_judge(refresh))
         record_results(refresh.home, "marts", results)
         refresh.judge.begin_data_docs(
             _pages(refresh), refresh.home.staged("data_docs"), context.run.run_id, datetime.now(UTC)
@@ -79,13 +79,13 @@ def begin_mart_checks(refresh: RefreshContext) -> None:
 
     Only reads the build file, which must be closed; the step of the mart checks takes the results.
     """
-    refresh.judge.begin_marts(*_marts_to_judge(refresh))
+    refresh.judge.begin_marts(_marts_to_judge(refresh))
 
 
-def _marts_to_judge(refresh: RefreshContext) -> tuple[Path, Study, Path, Mapping[str, int] | None, str]:
+def _marts_to_judge(refresh: RefreshContext) -> MartsToJudge:
     published = current_version(refresh.home)
     rows = published.manifest()["rows"] if published else None
-    return refresh.home.build_database, refresh.study, _pages(refresh), rows, refresh.memory_limit
+    return MartsToJudge(refresh.home.build_database, refresh.study, _pages(refresh), rows, refresh.memory_limit)
 
 
 def _pages(refresh: RefreshContext) -> Path:

@@ -13,7 +13,6 @@ from typing import Any
 from dagster import Output
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
-from orchestration.code_version import code_version
 from orchestration.delta_night import (
     LARGEST_SHARE,
     Models,
@@ -71,7 +70,11 @@ def build_night(
     home = refresh.home
     plan = refresh.lake.plan(refresh.pseudonymiser.key_id)
     tonight = facts_of_plan(
-        plan, code_version(), refresh.study_sha256, refresh.pseudonymiser.key_id, refresh.study.study.data_cutoff
+        plan,
+        refresh.code_version,
+        refresh.study_sha256,
+        refresh.pseudonymiser.key_id,
+        refresh.study.study.data_cutoff,
     )
     last = last_night(home)
     reason = whole_because or why_whole(last, tonight, accepted_rows(refresh.ledger), refresh.settings.delta_from_rows)

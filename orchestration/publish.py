@@ -8,7 +8,6 @@ from functools import partial
 import dagster as dg
 
 from analysis_assets.privacy import exporter_of
-from orchestration.code_version import code_version
 from orchestration.dbt_docs import write_dbt_docs
 from orchestration.delta_files import NightBefore, export_after, night_before, write_interchange
 from orchestration.extracts.quarantine import export_quarantine
@@ -96,7 +95,11 @@ def published_warehouse(upstream: list[dg.AssetKey]) -> dg.AssetsDefinition:
                 context.run_id,
                 datetime.now(UTC),
                 facts=audit_facts(
-                    refresh.home, refresh.ledger, code_version(), refresh.study_sha256, refresh.pseudonymiser.key_id
+                    refresh.home,
+                    refresh.ledger,
+                    refresh.code_version,
+                    refresh.study_sha256,
+                    refresh.pseudonymiser.key_id,
                 )
                 | built_facts(refresh.home),
                 keep=refresh.settings.keep_versions,

@@ -7,7 +7,6 @@ import dagster as dg
 import pyarrow as pa
 
 from orchestration.check_log import dbt_results, logged_results, summary
-from orchestration.code_version import code_version
 from orchestration.dbt_worker import RUN_RESULTS
 from orchestration.manifest import ensure_manifest
 from orchestration.ownership import DATA_ENGINEERING
@@ -90,7 +89,7 @@ def _build_row(run_id: str, started: float | None, refresh: RefreshContext) -> p
                 "run_id": run_id,
                 "started": datetime.fromtimestamp(started, UTC).replace(tzinfo=None) if started else now,
                 "finished": now,
-                "code_version": code_version(),
+                "code_version": refresh.code_version,
                 "study_name": refresh.study.study.name,
                 "study_sha256": refresh.study_sha256,
                 "conventions": refresh.study.conventions,

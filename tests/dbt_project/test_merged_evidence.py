@@ -7,10 +7,9 @@ from itertools import combinations, product
 from typing import Any
 
 import duckdb
-import jinja2
 import pytest
 
-from orchestration.settings import DBT_PROJECT_DIR
+from tests.dbt_project.rendered_macros import rendered_macros
 
 ROWS = [
     ("labs", "2018-07-30", "labs.csv", 1),
@@ -26,8 +25,7 @@ KIND = "struct(feed varchar, extract date, file varchar, row integer)[]"
 @pytest.fixture(scope="module")
 def macros() -> Any:
     """The macros of clinical.sql, by name."""
-    text = (DBT_PROJECT_DIR / "macros" / "clinical.sql").read_text(encoding="utf-8")
-    return jinja2.Environment(extensions=["jinja2.ext.do"], autoescape=False).from_string(text).module
+    return rendered_macros("clinical.sql")
 
 
 @pytest.fixture(scope="module")

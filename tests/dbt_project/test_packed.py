@@ -7,10 +7,9 @@ from itertools import product
 from typing import Any
 
 import duckdb
-import jinja2
 import pytest
 
-from orchestration.settings import DBT_PROJECT_DIR
+from tests.dbt_project.rendered_macros import rendered_macros
 
 WINDOW = {"baseline_window_days": 30, "hematologic_toxicity_window_days": 45}
 DAYS = (-30, -1, 0, 1, 45)
@@ -34,11 +33,7 @@ class _Exceptions:
 
 def macros_in_study(window: dict[str, int]) -> Any:
     """The macros of clinical.sql and packed.sql, by name, under a study with that window."""
-    files = (DBT_PROJECT_DIR / "macros" / name for name in ("clinical.sql", "packed.sql"))
-    environment = jinja2.Environment(extensions=["jinja2.ext.do"], autoescape=False)
-    environment.globals.update(study=window.get, execute=True, exceptions=_Exceptions)
-    template = environment.from_string("".join(file.read_text(encoding="utf-8") for file in files))
-    return template.module
+    return rendered_macros("clinical.sql", "packed.sql", study=window.get, execute=True, exceptions=_Exceptions)
 
 
 @pytest.fixture(scope="module")

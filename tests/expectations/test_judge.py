@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from expectations.errors import ExpectationsError
-from expectations.judge import ROOM, Judge
+from expectations.judge import ROOM, Judge, MartsToJudge
 from study import Study, load_study
 from warehouse.side_process import SideProcess, SideProcessError
 
@@ -57,23 +57,23 @@ def asked(judge: Judge) -> list[str]:
 
 
 def test_marts_begun_ahead_are_judged_once(judge: Judge, study: Study) -> None:
-    judge.begin_marts(DATABASE, study, PAGES, {"marts.patients": 39})
-    (result,) = judge.marts(DATABASE, study, PAGES, {"marts.patients": 39})
+    judge.begin_marts(MartsToJudge(DATABASE, study, PAGES, {"marts.patients": 39}))
+    (result,) = judge.marts(MartsToJudge(DATABASE, study, PAGES, {"marts.patients": 39}))
     assert result.check == "marts"
     assert asked(judge) == ["marts"]
 
 
 def test_marts_begun_with_other_facts_are_judged_anew(judge: Judge, study: Study) -> None:
-    judge.begin_marts(DATABASE, study, PAGES, None)
-    judge.marts(DATABASE, study, PAGES, {"marts.patients": 39})
+    judge.begin_marts(MartsToJudge(DATABASE, study, PAGES, None))
+    judge.marts(MartsToJudge(DATABASE, study, PAGES, {"marts.patients": 39}))
     assert asked(judge) == ["marts", "marts"]
 
 
 def test_what_was_begun_and_never_asked_for_is_no_answer_to_another_question(judge: Judge, study: Study) -> None:
-    judge.begin_marts(DATABASE, study, PAGES, None)
+    judge.begin_marts(MartsToJudge(DATABASE, study, PAGES, None))
     (result,) = judge.lake(Path("lake"), PAGES)
     assert result.check == "raw"
-    (result,) = judge.marts(DATABASE, study, PAGES, None)
+    (result,) = judge.marts(MartsToJudge(DATABASE, study, PAGES, None))
     assert result.check == "marts"
     assert asked(judge) == ["marts", "raw"]
 
@@ -95,7 +95,7 @@ def test_data_docs_that_could_not_be_written_are_told(judge: Judge) -> None:
 
 
 def test_a_process_that_died_in_between_is_told_at_the_step(judge: Judge, study: Study) -> None:
-    judge.begin_marts(DATABASE, study, PAGES, None)
+    judge.begin_marts(MartsToJudge(DATABASE, study, PAGES, None))
     judge._process.broken = True  # type: ignore[attr-defined]
     with pytest.raises(ExpectationsError, match="killed"):
-        judge.marts(DATABASE, study, PAGES, None)
+        judge.marts(MartsToJudge(DATABASE, study, PAGES, None))
