@@ -13,6 +13,7 @@ from orchestration.extracts import feed_histories, history_records
 from orchestration.jobs import is_whole_night
 from orchestration.raw import raw_key
 from orchestration.refresh_context import RefreshContext
+from orchestration.user_errors import as_failure
 from warehouse import current_version
 
 
@@ -48,6 +49,8 @@ def _raw_checks(specs: Sequence[CheckSpec], beside: Callable[[RefreshContext], N
     def raw_expectations(
         context: dg.AssetCheckExecutionContext, refresh: dg.ResourceParam[RefreshContext]
     ) -> Iterator[dg.AssetCheckResult]:
+        with as_failure():
+            _ = refresh.sound_ledger
         refresh.lake.write_plan(refresh.pseudonymiser.key_id)
         if is_whole_night(context.run):
             beside(refresh)

@@ -1,4 +1,4 @@
-"""dbt in a process of its own, started early: its imports and its parse take seconds, made beside ingestion.
+"""dbt in a process of its own, started early: its imports take seconds, made beside ingestion.
 
 It holds the build file only while it runs, and ends with the refresh, also when that is killed.
 """
@@ -37,26 +37,16 @@ class DbtProcess:
             cwd=ROOT,
         )
 
-    def parse(self, arguments: Sequence[str], environment: Mapping[str, str], prebuilt: Path | None = None) -> None:
-        """Let it parse the project ahead and return at once.
-
-        Args:
-            arguments: those of the run, without its command.
-            environment: that of the run.
-            prebuilt: a parse that was made with the same variables, to be read instead.
-        """
-        self._ask(["parse", *arguments], environment, prebuilt, only_parse=True)
-
     def begin(self, arguments: Sequence[str], environment: Mapping[str, str], prebuilt: Path | None = None) -> None:
         """Let it begin its one run and return at once; `run` with the same arguments takes it over.
 
         Args:
             arguments: dbt's.
             environment: that of the run.
-            prebuilt: a parse that was made with the same variables, where it has not parsed for this run ahead.
+            prebuilt: a parse of the project; without it dbt parses by itself.
         """
         self._begun = list(arguments)
-        self._ask(arguments, environment, prebuilt, only_parse=False)
+        self._ask(arguments, environment, prebuilt)
         # Nobody may be listening for seconds, and a pipe that is full would hold dbt up.
         self._process.stdout = _ReadAhead(self._process.stdout)  # type: ignore[assignment, arg-type]
 
@@ -91,19 +81,11 @@ class DbtProcess:
                 if pipe is not None:
                     pipe.close()
 
-    def _ask(
-        self,
-        arguments: Sequence[str],
-        environment: Mapping[str, str],
-        prebuilt: Path | None,
-        *,
-        only_parse: bool,
-    ) -> None:
+    def _ask(self, arguments: Sequence[str], environment: Mapping[str, str], prebuilt: Path | None) -> None:
         request = {
             "arguments": list(arguments),
             "environment": dict(environment),
             "folder": str(DBT_PROJECT_DIR),
-            "only_parse": only_parse,
             "prebuilt": str(prebuilt) if prebuilt else None,
         }
         assert self._process.stdin is not None  # noqa: S101

@@ -1,7 +1,7 @@
-"""dbt in a process that is started before there is work for it: imports first, parses when told to, then runs once.
+"""dbt in a process that is started before there is work for it: imports first, then runs once.
 
-Started by `DbtProcess`. Standard input carries one JSON request per line; its end means that the refresh is gone, and
-this process goes with it, whatever it is doing. Standard output and error are dbt's own.
+Started by `DbtProcess`. Standard input carries the request as one line of JSON; its end means that the refresh is gone,
+and this process goes with it, whatever it is doing. Standard output and error are dbt's own.
 """
 
 from __future__ import annotations
@@ -31,42 +31,27 @@ _FAILED, _BROKEN = 1, 2  # exit statuses of dbt's own command: a model or test f
 
 
 def main() -> int:
-    """Serve until one request to run has been carried out; return dbt's exit status."""
+    """Carry out the request to run; return dbt's exit status."""
     requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(requests,), daemon=True).start()
     for module in _IMPORTED_AHEAD:
         importlib.import_module(module)
     _make_no_message_of_debug_events()
-    parsed, parsed_with = None, ""
-    while True:
-        request = requests.get()
-        environment = request["environment"]
-        os.environ.clear()
-        os.environ.update(environment)
-        os.environ["DBT_LOG_LEVEL"] = "none"  # its own log makes the line of every event, and then drops most
-        os.environ["DBT_WRITE_JSON"] = "false"  # manifest and graph, megabytes that nobody reads here
-        os.chdir(request["folder"])
-        decided_by = _what_decides_a_parse(request["arguments"], environment)
-        if parsed_with != decided_by:
-            prebuilt = request["prebuilt"]
-            parsed, parsed_with = read_parse(prebuilt) if prebuilt else None, decided_by
-        if request["only_parse"]:
-            parsed = parsed or _parse(request["arguments"])
-        fewer_collections(_OBJECTS_BETWEEN_COLLECTIONS)
-        if not request["only_parse"]:
-            return _run(request["arguments"], parsed)
+    request = requests.get()
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    os.environ["DBT_LOG_LEVEL"] = "none"  # its own log makes the line of every event, and then drops most
+    os.environ["DBT_WRITE_JSON"] = "false"  # manifest and graph, megabytes that nobody reads here
+    os.chdir(request["folder"])
+    parsed = read_parse(request["prebuilt"]) if request["prebuilt"] else None
+    fewer_collections(_OBJECTS_BETWEEN_COLLECTIONS)
+    return _run(request["arguments"], parsed)
 
 
 def _listen(requests: queue.SimpleQueue[dict[str, Any]]) -> None:
     for line in sys.stdin:
         requests.put(json.loads(line))
     os._exit(ABANDONED)
-
-
-def _what_decides_a_parse(arguments: list[str], environment: dict[str, str]) -> str:
-    variables = arguments[arguments.index("--vars") + 1] if "--vars" in arguments else ""
-    read = sorted((name, value) for name, value in environment.items() if name.startswith(("CART_", "DBT_")))
-    return json.dumps([variables, read])
 
 
 def read_parse(path: str | Path) -> Manifest | None:
@@ -77,15 +62,6 @@ def read_parse(path: str | Path) -> Manifest | None:
 
     manifest = Manifest.from_msgpack(Path(path).read_bytes(), decoder=extended_mashumuro_decoder)
     return manifest if manifest.metadata.dbt_version == __version__ else None
-
-
-def _parse(arguments: list[str]) -> Manifest | None:
-    """Parse quietly; what stands in the way is told by the run, which then parses itself."""
-    from dbt.cli.main import dbtRunner
-    from dbt.contracts.graph.manifest import Manifest
-
-    parsed = dbtRunner().invoke(arguments)
-    return parsed.result if parsed.success and isinstance(parsed.result, Manifest) else None
 
 
 def _run(arguments: list[str], manifest: Manifest | None) -> int:

@@ -22,7 +22,6 @@ from orchestration.operations import (
 )
 from orchestration.refresh_context import RefreshContext
 from orchestration.settings import Settings
-from orchestration.transform import parse_ahead
 from orchestration.user_errors import as_failure
 
 NO_RETRY = {"dagster/max_retries": "0"}
@@ -60,7 +59,7 @@ def guarded_refresh(settings: Settings, prepared: RefreshContext | None = None) 
             shared = prepared or RefreshContext(settings)
             if whole:
                 with as_failure():
-                    parse_ahead(shared)
+                    shared.begin()
             # The command's own limit is on already; the daemon's goes by the wall clock, which may jump.
             with nullcontext() if is_by_command(context.run) else time_limit(settings.time_limit_seconds):
                 yield shared

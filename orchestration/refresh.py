@@ -71,7 +71,7 @@ def _run(settings: Settings, from_lake: bool) -> Outcome:
 
 def _run_with(context: RefreshContext, from_lake: bool) -> Outcome:
     settings = context.settings
-    _ = context.dbt  # its imports take seconds, on the other core
+    context.begin()
     _check_inputs(context, from_lake)
     settings.home.prepare()
     from orchestration.instance import prepare_environment

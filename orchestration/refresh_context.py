@@ -25,6 +25,7 @@ from orchestration.extracts import (
     parse_key,
 )
 from orchestration.manifest import LINEAGE
+from orchestration.operations import check_lake
 from orchestration.settings import Settings
 from study import Study, load_study
 from study.loading import study_sha256
@@ -88,6 +89,16 @@ class RefreshContext:
         return tuple(row for row in self.lake.ledger() if row.lake_file in in_plan)
 
     @cached_property
+    def sound_ledger(self) -> tuple[LedgerRow, ...]:
+        """The ledger, once every file that it names was found to be there and whole; looked at once per refresh.
+
+        Raises:
+            OperationsError: names every damaged file and what to do.
+        """
+        check_lake(self.home.lake, self.ledger)
+        return self.ledger
+
+    @cached_property
     def extracts(self) -> dict[str, ExtractFolder]:
         """The extracts in the landing folder, by name, oldest first."""
         return {extract.name: extract for extract in discover_extracts(self.settings.extracts)}
@@ -118,6 +129,13 @@ class RefreshContext:
     def drawing(self) -> DrawingProcess:
         """The drawing of figures in the second process; it imports what that needs when it is first asked for."""
         return DrawingProcess(self._side)
+
+    def begin(self) -> None:
+        """Start the dbt that waits, and read the study, so that what is wrong with it is told at once.
+
+        dbt imports for seconds, on the other core.
+        """
+        _ = self.dbt, self.study
 
     @property
     def dbt(self) -> DbtProcess:

@@ -132,15 +132,6 @@ def one_model_at_a_time(refresh: RefreshContext) -> list[str]:
     return ["--threads", "1"] if is_long(refresh) else []
 
 
-def parse_ahead(refresh: RefreshContext) -> None:
-    """Let the waiting dbt parse the project while ingestion runs; call it while holding the home's lock."""
-    target = dbt_target(refresh.home)
-    forget_stale_parse(target)
-    environment = dbt_environment({**os.environ, **refresh.settings.dbt_environment()}, target)
-    options = dbt_options(refresh)
-    refresh.dbt.parse(options, environment, prebuilt_parse(options[1]))
-
-
 def begin_whole_build(refresh: RefreshContext) -> None:
     """Let dbt begin on a short history while Great Expectations judges the lake; the dbt step takes it over.
 
@@ -152,7 +143,7 @@ def begin_whole_build(refresh: RefreshContext) -> None:
     prepare_whole_build(refresh.home)
     variables = {**os.environ, **refresh.settings.dbt_environment()}
     environment = dbt_environment(variables, dbt_target(refresh.home))
-    refresh.dbt.begin([*WHOLE_BUILD, *dbt_options(refresh)], environment)
+    refresh.dbt.begin([*WHOLE_BUILD, *dbt_options(refresh)], environment, prebuilt_parse())
 
 
 def run_dbt(
@@ -183,7 +174,7 @@ def run_dbt(
         process=refresh.dbt.run(
             arguments,
             dbt_environment({**os.environ, **variables}, target),
-            prebuilt_parse(dbt_variables(refresh.settings.study)),
+            prebuilt_parse(),
         ),
         manifest=manifest,
         dagster_dbt_translator=translator,

@@ -479,10 +479,9 @@ def environment(**values: str) -> Iterator[None]:
 def _parsed_project() -> Any:
     """The parse that a night reads, too; it is the same for every study."""
     from orchestration.dbt_worker import read_parse
-    from orchestration.manifest import PARSE, ensure_manifest
+    from orchestration.manifest import prebuilt_parse
 
-    ensure_manifest()
-    return read_parse(PARSE)
+    return read_parse(prebuilt_parse())
 
 
 def run_dbt(arguments: Sequence[str], study: Study, *, lake: Path, database: Path) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
 from pathlib import Path
@@ -10,9 +11,12 @@ from typing import Any
 import pytest
 from dbt.cli.main import dbtRunner
 
+from orchestration.dbt_worker import read_parse
 from orchestration.extracts.feeds import FEEDS, Kind
+from orchestration.manifest import prebuilt_parse
 from study import Study
 from tests.cohort import DBT_PROJECT, BuiltCohort, copied_build, environment, run_dbt
+from tests.dbt_project.patients.studies import OTHER, OTHER_CASES, cohort_of
 
 MARTS = (
     "patients",
@@ -35,6 +39,36 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Any:
         )
     assert parsed.success, parsed.exception
     return parsed.result
+
+
+@pytest.mark.slow
+def test_one_parse_serves_every_study(tmp_path: Path) -> None:
+    """A night reads the parse that was made with the bundled study, whatever its own is."""
+    study = cohort_of(OTHER, OTHER_CASES).study
+    with environment(
+        DBT_TARGET_PATH=str(tmp_path), CART_LAKE="", CART_BUILD_DATABASE=str(tmp_path / "warehouse.duckdb")
+    ):
+        parsed = dbtRunner().invoke(
+            [
+                *("--quiet", "parse", "--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)),
+                *("--vars", json.dumps({"study": study.as_dbt_variable()})),
+            ]
+        )
+    assert parsed.success, parsed.exception
+    prebuilt = read_parse(prebuilt_parse())
+    assert prebuilt is not None
+    of_the_other, of_the_bundled = decided(parsed.result), decided(prebuilt)
+    assert len(of_the_other) > 200
+    assert of_the_other == of_the_bundled
+
+
+def decided(manifest: Any) -> dict[str, tuple[Any, ...]]:
+    """What a parse has decided of each node, by id: what it reads, its configuration, its place, its code."""
+    return {
+        unique_id: (sorted(node.depends_on.nodes), node.config.to_dict(), node.schema, node.alias, node.raw_code)
+        for unique_id, node in manifest.nodes.items()
+        if node.resource_type in ("model", "test")
+    }
 
 
 def models(manifest: Any) -> list[Any]:

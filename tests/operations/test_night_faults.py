@@ -131,25 +131,24 @@ def test_of_two_refreshes_at_once_the_second_is_refused(home: WarehouseHome, ref
     assert_readable(home)
 
 
-@pytest.mark.parametrize("damage", ["missing", "cut"])
-def test_a_damaged_lake_is_named_and_the_extract_mends_it(
-    home: WarehouseHome, reference_extracts: Path, damage: str
-) -> None:
+def test_a_damaged_lake_is_named_and_the_extract_mends_it(home: WarehouseHome, reference_extracts: Path) -> None:
     published = current_version(home)
-    (path,) = (home.lake / "raw" / "marrow_assessments").rglob("*.parquet")
-    if damage == "missing":
-        path.unlink()
-    else:
-        os.truncate(path, path.stat().st_size - 50)
+    missing, cut = (
+        next((home.lake / "raw" / feed).rglob("*.parquet")) for feed in ("marrow_assessments", "mrd_results")
+    )
+    missing.unlink()
+    os.truncate(cut, cut.stat().st_size - 50)
     night = run_refresh(home.root, reference_extracts)
     assert night.status != 0
     assert "Traceback" not in night.stderr
     assert "The lake is damaged" in night.stderr
-    assert path.name in night.stderr
+    assert f"{missing.relative_to(home.lake)}: missing" in night.stderr
+    assert f"{cut.relative_to(home.lake)}: not readable as Parquet" in night.stderr
     assert current_version(home) == published
     assert_readable(home)
-    for row in (home.lake / "ledger").rglob("marrow_assessments--*.parquet"):
-        row.unlink()
+    for feed in ("marrow_assessments", "mrd_results"):
+        for row in (home.lake / "ledger").rglob(f"{feed}--*.parquet"):
+            row.unlink()
     assert_next_refresh_needs_no_hand(home, reference_extracts)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from orchestration.dbt_process import DbtProcess, _ReadAhead, dbt_environment
-from orchestration.dbt_worker import ABANDONED, _what_decides_a_parse
+from orchestration.dbt_worker import ABANDONED
 from orchestration.settings import ROOT
 
 PATIENCE_SECONDS = 60
@@ -46,7 +46,6 @@ def test_a_mistake_in_the_arguments_is_told_as_dbt_tells_it(process: DbtProcess,
 def test_a_killed_one_fails_when_it_is_asked_to_run(process: DbtProcess, tmp_path: Path) -> None:
     process._process.kill()
     process._process.wait()
-    process.parse([], dbt_environment(os.environ, tmp_path))
     running = process.run(["build"], dbt_environment(os.environ, tmp_path))
     assert running.stdout is not None
     assert running.stdout.read() == b""
@@ -111,11 +110,3 @@ def test_it_ends_with_a_refresh_that_is_killed() -> None:
 def test_closing_ends_it(process: DbtProcess) -> None:
     process.close()
     assert process._process.returncode is not None
-
-
-def test_a_parse_made_with_other_variables_is_not_used() -> None:
-    parsed = _what_decides_a_parse(["parse", "--vars", "{a: 1}"], {"CART_LAKE": "lake", "HOME": "one"})
-    same = _what_decides_a_parse(["build", "--exclude", "x", "--vars", "{a: 1}"], {"CART_LAKE": "lake", "HOME": "two"})
-    assert parsed == same
-    assert parsed != _what_decides_a_parse(["build", "--vars", "{a: 2}"], {"CART_LAKE": "lake"})
-    assert parsed != _what_decides_a_parse(["build", "--vars", "{a: 1}"], {"CART_LAKE": "another"})

@@ -23,8 +23,8 @@ def test_the_commands_night_begins_with_recovery_and_chosen_steps_keep_their_bui
     home.prepare()
     leftover = home.build / "warehouse.duckdb"
     leftover.write_bytes(b"of a killed refresh")
-    parsed: list[Settings] = []
-    monkeypatch.setattr(guarded, "parse_ahead", lambda refresh: parsed.append(refresh.settings))
+    begun: list[Settings] = []
+    monkeypatch.setattr(guarded.RefreshContext, "begin", lambda refresh: begun.append(refresh.settings))
     settings = Settings(tmp_path / "extracts", ROOT / "study.yml", home, pseudonym_key=TEST_KEY)
 
     @dg.op(required_resource_keys={"refresh"})
@@ -38,7 +38,7 @@ def test_the_commands_night_begins_with_recovery_and_chosen_steps_keep_their_bui
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
         # Dagster names every step of a run in this process, as if they were chosen.
         assert night.execute_in_process(instance=instance, tags=tags).success
-    assert parsed == ([] if left else [settings])
+    assert begun == ([] if left else [settings])
 
 
 def test_a_night_of_the_daemon_is_whole_unless_steps_are_chosen() -> None:
