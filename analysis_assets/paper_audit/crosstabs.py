@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from scipy import special, stats
@@ -187,6 +188,12 @@ def independence_p_values(table: np.ndarray) -> dict[str, float]:
     Pearson's χ² without and with Yates's correction (2×2), the likelihood ratio, linear-by-linear association, and
     Fisher's exact test (2×2, or enumerated for two groups where that is feasible).
     """
+    return dict(_independence_p_values(tuple(map(tuple, table.tolist()))))
+
+
+@lru_cache(maxsize=1024)  # an audit asks twice of each table, once for the usual test and once for the finding
+def _independence_p_values(counts: tuple[tuple[float, ...], ...]) -> Mapping[str, float]:
+    table = np.array(counts)
     table = table[table.sum(axis=1) > 0][:, table.sum(axis=0) > 0]
     if min(table.shape) < 2:
         return {}
