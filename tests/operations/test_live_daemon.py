@@ -24,7 +24,7 @@ import pytest
 from orchestration.operations import verify
 from orchestration.operations.audit import results_of
 from orchestration.operations.lock import current_holder
-from tests.night import ROOT, TEST_KEY, run_refresh
+from tests.night import TEST_KEY, run_refresh, study_of_few_figures
 from tests.operations.faked_clock import FakedClock
 from tests.operations.servers import Servers
 from tests.operations.test_notices import MailServer, WebhookServer, serving
@@ -47,7 +47,12 @@ def landing(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def serve(home: WarehouseHome, landing: Path, tmp_path: Path) -> Iterator[Callable[..., Servers]]:
+def study(tmp_path: Path) -> str:
+    return str(study_of_few_figures(tmp_path / "study.yml", "2018-07-30"))
+
+
+@pytest.fixture
+def serve(home: WarehouseHome, landing: Path, study: str, tmp_path: Path) -> Iterator[Callable[..., Servers]]:
     started: list[Servers] = []
 
     def start(**settings: str) -> Servers:
@@ -56,7 +61,7 @@ def serve(home: WarehouseHome, landing: Path, tmp_path: Path) -> Iterator[Callab
             **kept,
             "CART_HOME": str(home.root),
             "CART_EXTRACTS": str(landing),
-            "CART_STUDY": str(ROOT / "study.yml"),
+            "CART_STUDY": study,
             "CART_PSEUDONYM_KEY": TEST_KEY,
             "CART_NIGHTLY_CRON": "0 0 29 2 *",
             "CART_SETTLE_SECONDS": "5",
@@ -137,7 +142,12 @@ def identifiers(extract: Path) -> list[str]:
 
 
 def test_extracts_that_land_are_refreshed_and_failures_told(
-    serve: Callable[..., Servers], home: WarehouseHome, landing: Path, reference_extracts: Path, tmp_path: Path
+    serve: Callable[..., Servers],
+    home: WarehouseHome,
+    landing: Path,
+    study: str,
+    reference_extracts: Path,
+    tmp_path: Path,
 ) -> None:
     (reference,) = reference_extracts.iterdir()
     clock = FakedClock(tmp_path / "clock")
@@ -214,7 +224,7 @@ def test_extracts_that_land_are_refreshed_and_failures_told(
         assert (fourth["status"], fourth["tags"]["dagster/backfill"]) == ("SUCCESS", backfill)
         assert exports(home) == published
         servers.kill("daemon")
-        night = run_refresh(home.root, landing)
+        night = run_refresh(home.root, landing, CART_STUDY=study)
         assert night.status == 0, night.stderr
         assert (sequence(home), exports(home)) == (3, published)
         assert verify(home).problems == ()
