@@ -68,10 +68,9 @@ def repeated_keys(lake_file: Path, feed: Feed, patients: Collection[str] = ()) -
 
 def _few_and_distinct(lake_file: Path, keys: list[str]) -> bool:
     """True for a small file without repeated keys: the usual nightly delta, judged without starting an engine."""
-    rows = pq.read_metadata(lake_file).num_rows
-    if rows > _FEW_ROWS:
-        return False
-    return bool(pq.read_table(lake_file, columns=keys).group_by(keys).aggregate([]).num_rows == rows)
+    with pq.ParquetFile(lake_file) as file:
+        rows = file.metadata.num_rows
+        return rows <= _FEW_ROWS and bool(file.read(columns=keys).group_by(keys).aggregate([]).num_rows == rows)
 
 
 def _repeated_hashes(connection: duckdb.DuckDBPyConnection, lake_file: Path, keys: str) -> npt.NDArray[np.uint64]:

@@ -179,12 +179,18 @@ def _new_secret(lake: Lake, sealing_key: bytes, secret: bytes | None = None) -> 
 def _read(files: Sequence[Path], secret: bytes) -> Fingerprints:
     if not secret or not files:
         return Fingerprints(secret, np.array([], np.uint64), Traits())
-    tables = [pq.read_table(path) for path in files]
+    tables = [_read_table(path) for path in files]
     traits = Traits()
     for table in tables:
         about = json.loads((table.schema.metadata or {})[_ABOUT])
         traits |= Traits(**{name: frozenset(values) for name, values in about.items()})
     return Fingerprints(secret, sorted_once([table.column("hash").to_numpy() for table in tables]), traits)
+
+
+def _read_table(path: Path) -> pa.Table:
+    # A quarter of the time of `pq.read_table`, which makes a dataset of each small file.
+    with pq.ParquetFile(path) as file:
+        return file.read()
 
 
 def sorted_once(files: Sequence[Hashes]) -> Hashes:

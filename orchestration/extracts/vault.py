@@ -85,6 +85,6 @@ def read_vault(path: Path, sealing_key: bytes) -> dict[str, set[str]]:
     """The ids by kind; KeyRefused when the key is another one or the file was changed."""
     plain = opened(path, sealing_key)
     ids: dict[str, set[str]] = {}
-    for row in pq.read_table(io.BytesIO(plain)).to_pylist():
+    for row in pq.ParquetFile(io.BytesIO(plain)).read().to_pylist():
         ids.setdefault(row["kind"], set()).add(row["id"])
     return ids
