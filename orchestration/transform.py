@@ -103,7 +103,7 @@ class NightlyDbt(DbtCliResource):
 
 
 def dbt_target(home: WarehouseHome) -> Path:
-    """Return where dbt keeps its parse, which makes the next night start faster, and its last results."""
+    """Return where dbt keeps its last results, and its parse where it makes one itself: in runs of chosen steps."""
     return home.root / "dbt_target"
 
 

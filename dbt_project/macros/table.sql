@@ -1,7 +1,7 @@
 {#- Tables that are not there yet are made under their own names; those that are there are replaced as dbt-duckdb does.
 
     dbt-duckdb makes every table under another name, renames it, and drops what may have stood there before. A night fills
-    an empty file, where these are three statements a table for nothing: a seventh of a small refresh's processor time. -#}
+    an empty file, where these are statements for nothing: a sixth of the processor time of a small extract's models. -#}
 {% materialization table, adapter='duckdb', supported_languages=['sql'] %}
     {%- if load_cached_relation(this) is not none -%}
         {{ return(dbt.materialization_table_duckdb()) }}
