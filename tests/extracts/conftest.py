@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -135,6 +136,24 @@ class Night:
                 cells = pq.read_table(path).to_pylist()
                 parts.append(json.dumps(cells, default=_no_moment, ensure_ascii=False).encode())
         return b"\n".join(parts)
+
+    def lake_words(self) -> bytes:
+        """As `lake_bytes` without hashes, whose digits would now and then be those of a short number."""
+        return without_hashes(self.lake_bytes())
+
+
+_HASHES = re.compile(rb'(?:"hash": \d+)|[0-9a-f]{8,}')  # of the vault's fingerprints, and hexadecimal
+_LETTERS_OF_A_HASH = 3  # a number that leaked may stand right after one or two letters of a word
+
+
+def without_hashes(content: bytes) -> bytes:
+    return _HASHES.sub(_unless_a_hash, content)
+
+
+def _unless_a_hash(digits: re.Match[bytes]) -> bytes:
+    letters = sum(digit in b"abcdef" for digit in digits.group())
+    is_a_hash = digits.group().startswith(b'"') or letters >= _LETTERS_OF_A_HASH
+    return b"" if is_a_hash else digits.group()
 
 
 def _no_moment(value: object) -> str:
