@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from orchestration.extracts.errors import KeyRefused
@@ -30,12 +31,19 @@ _LONG_TEXT = 100_000
 LONG_START = 6
 """No long identifier is shorter."""
 _ABOUT = b"about"
+_LONG = b"long:"
 Hashes = npt.NDArray[np.uint64]
 
 
 def long_key(text: str) -> bytes:
     """How a long identifier, found inside of words too, is hashed."""
-    return b"long:" + text.encode("utf-8", "surrogatepass")
+    return _LONG + text.encode("utf-8", "surrogatepass")
+
+
+def long_keys(texts: pa.StringArray) -> list[bytes]:
+    """`long_key` of each of many texts, as a whole column."""
+    keys: list[bytes] = pc.binary_join_element_wise(_LONG, texts.cast(pa.binary()), b"").to_pylist()
+    return keys
 
 
 def start_key(text: str) -> bytes:

@@ -21,6 +21,7 @@ from orchestration.extracts.fingerprints import (
     Fingerprints,
     Traits,
     long_key,
+    long_keys,
     phrase_key,
     short_key,
     start_key,
@@ -74,6 +75,7 @@ class KnownIdentifiers:
         self._phrases: set[tuple[str, ...]] = set()
         self._phrase_lengths: dict[str, frozenset[int]] = {}
         self._long: set[str] = set()
+        self._long_forms: list[pa.StringArray] = []  # the same in the order in which they lie in memory
         self._long_lengths: dict[str, frozenset[int]] = {}
         for texts in identifiers:
             self._add_texts(texts)
@@ -105,6 +107,7 @@ class KnownIdentifiers:
 
     def _add_long(self, forms: pa.StringArray) -> None:
         self._long.update(forms.to_pylist())
+        self._long_forms.append(forms)
         starts = {"start": pc.utf8_slice_codeunits(forms, 0, _MIN_LONG_CODE), "length": pc.utf8_length(forms)}
         distinct = pa.table(starts).group_by(["start", "length"]).aggregate([])
         for start, length in zip(*(distinct.column(name).to_pylist() for name in starts), strict=True):
@@ -130,7 +133,8 @@ class KnownIdentifiers:
 
     def keys(self) -> Iterator[bytes]:
         """Every identifier of this extract as its fingerprint is taken."""
-        yield from map(long_key, self._long)
+        for forms in self._long_forms:
+            yield from long_keys(forms)
         yield from map(start_key, self._long_lengths)
         yield from map(phrase_key, self._phrases)
         yield from map(short_key, self._short)
