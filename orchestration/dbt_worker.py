@@ -12,6 +12,7 @@ import os
 import queue
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,7 @@ def main() -> int:
     for module in _IMPORTED_AHEAD:
         importlib.import_module(module)
     _make_no_message_of_debug_events()
+    _test_beside_models()
     request = requests.get()
     os.environ.clear()
     os.environ.update(request["environment"])
@@ -90,6 +92,34 @@ def _make_no_message_of_debug_events() -> None:
                 super().fire_event(e, level, *details, **more)
 
     ctx_set_event_manager(WithoutDebug())
+
+
+def _test_beside_models() -> None:
+    """Give the models of a run with one thread a thread of their own: what tests them runs while the next is made.
+
+    One model at a time is a matter of memory, but it leaves a core idle between two models and at the end of each. A
+    test needs little of both.
+    """
+    import dbt.task.build
+    from dbt.graph.thread_pool import DbtThreadPool
+    from dbt_common.context import get_invocation_context
+
+    class TestsBesideModels(dbt.task.build.BuildTask):
+        def execute_nodes(self) -> Any:
+            self._one_result_at_a_time = threading.Lock()
+            self._models = DbtThreadPool(1, self._pool_thread_initializer, [get_invocation_context()])  # type: ignore[no-untyped-call]
+            with self._models:
+                return super().execute_nodes()  # type: ignore[no-untyped-call]
+
+        def handle_job_queue_node(self, node: Any, pool: DbtThreadPool, callback: Callable[[Any], None]) -> None:
+            def report(result: Any) -> None:
+                with self._one_result_at_a_time:
+                    callback(result)
+
+            of_its_own = self.config.threads == 1 and node.resource_type == "model"
+            super().handle_job_queue_node(node, self._models if of_its_own else pool, report)  # type: ignore[no-untyped-call]
+
+    dbt.task.build.BuildTask = TestsBesideModels  # type: ignore[misc]  # what `dbt build` asks for by this name
 
 
 class _EventLines:

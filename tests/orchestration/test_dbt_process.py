@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from orchestration.dbt_process import DbtProcess, _ReadAhead, dbt_environment
 from orchestration.dbt_worker import ABANDONED
+from orchestration.manifest import dbt_variables, prebuilt_parse
 from orchestration.settings import ROOT
+from warehouse import WarehouseHome
 
 PATIENCE_SECONDS = 60
 
@@ -110,3 +114,48 @@ def test_it_ends_with_a_refresh_that_is_killed() -> None:
 def test_closing_ends_it(process: DbtProcess) -> None:
     process.close()
     assert process._process.returncode is not None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("threads", "overlap"), [("1", False), ("2", True)])
+def test_one_thread_makes_one_model_at_a_time_and_tests_beside_it(
+    process: DbtProcess, tmp_path: Path, threads: str, overlap: bool
+) -> None:
+    WarehouseHome(tmp_path).prepare()
+    files = {
+        "CART_BUILD_DATABASE": str(tmp_path / "warehouse.duckdb"),
+        "CART_UNPUBLISHED_DATABASE": str(tmp_path / "unpublished.duckdb"),
+    }
+    environment = dbt_environment({**os.environ, **files}, tmp_path / "target")
+    options = [
+        "--threads",
+        threads,
+        "--exclude-resource-type",
+        "unit_test",
+        "--vars",
+        dbt_variables(ROOT / "study.yml"),
+    ]
+    running = process.run(["build", *options], environment, prebuilt_parse())
+    assert running.stdout is not None
+    assert b"Done." in running.stdout.read().splitlines()[-1]
+    assert running.wait(timeout=PATIENCE_SECONDS) == 0
+    spans = spans_of(tmp_path / "target" / "run_results.json")
+    models, tests = spans["model"], spans["test"]
+    assert len(models) > 100
+    assert len(tests) > 100
+    assert any(overlaps(one, next_) for one, next_ in pairwise(sorted(models))) == overlap
+    assert any(overlaps(model, test) for model in models for test in tests)
+
+
+def spans_of(results: Path) -> dict[str, list[tuple[str, str]]]:
+    """When each node was executed, from and to, by kind of node."""
+    spans: dict[str, list[tuple[str, str]]] = {}
+    for result in json.loads(results.read_text(encoding="utf-8"))["results"]:
+        kind = result["unique_id"].partition(".")[0]
+        (span,) = [(step["started_at"], step["completed_at"]) for step in result["timing"] if step["name"] == "execute"]
+        spans.setdefault(kind, []).append(span)
+    return spans
+
+
+def overlaps(one: tuple[str, str], other: tuple[str, str]) -> bool:
+    return one[0] < other[1] and other[0] < one[1]
