@@ -50,7 +50,7 @@ def _raw_checks(specs: Sequence[CheckSpec], beside: Callable[[RefreshContext], N
         context: dg.AssetCheckExecutionContext, refresh: dg.ResourceParam[RefreshContext]
     ) -> Iterator[dg.AssetCheckResult]:
         with as_failure():
-            _ = refresh.sound_ledger
+            refresh.require_sound_lake()
         refresh.lake.write_plan(refresh.pseudonymiser.key_id)
         if is_whole_night(context.run):
             beside(refresh)

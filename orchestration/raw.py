@@ -134,7 +134,7 @@ def lake_plan(refresh: dg.ResourceParam[RefreshContext]) -> dg.MaterializeResult
     """Write lake/plan.json; ingestion is done, and with it the use of identifiers."""
     refresh.pseudonymiser.forget()
     with as_failure():
-        _ = refresh.sound_ledger
+        refresh.require_sound_lake()
         plan = refresh.lake.write_plan(refresh.pseudonymiser.key_id)
     files = {name: dg.MetadataValue.int(len(feed.files)) for name, feed in plan.feeds.items()}
     return dg.MaterializeResult(metadata={"newest extract": plan.newest_extract or "none", **files})

@@ -88,15 +88,18 @@ class RefreshContext:
         in_plan = {file for feed in self.lake.plan(self.pseudonymiser.key_id).feeds.values() for file in feed.files}
         return tuple(row for row in self.lake.ledger() if row.lake_file in in_plan)
 
-    @cached_property
-    def sound_ledger(self) -> tuple[LedgerRow, ...]:
-        """The ledger, once every file that it names was found to be there and whole; looked at once per refresh.
+    def require_sound_lake(self) -> None:
+        """Refuse a lake in which a file of tonight's plan is missing or damaged; looked through once per refresh.
 
         Raises:
             OperationsError: names every damaged file and what to do.
         """
+        _ = self._is_lake_sound
+
+    @cached_property
+    def _is_lake_sound(self) -> bool:
         check_lake(self.home.lake, self.ledger)
-        return self.ledger
+        return True
 
     @cached_property
     def extracts(self) -> dict[str, ExtractFolder]:
