@@ -36,7 +36,7 @@ from orchestration.user_errors import as_failure
 from orchestration.warm_up import start_warm_up
 from warehouse import WarehouseHome
 
-_ONE_MODEL_FROM_ROWS = 50_000_000
+_ONE_MODEL_FROM_ROWS = 50_000_000  # between 20 million, where two at a time were faster, and 200 million, where one was
 
 # A night that failed twice shows on every mart; one that only ran late does not.
 MARTS_ARE_FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=50), warn_window=timedelta(hours=26))
@@ -124,9 +124,8 @@ def dbt_options(refresh: RefreshContext) -> list[str]:
 def one_model_at_a_time(refresh: RefreshContext) -> list[str]:
     """Return dbt's options for a very long history: two models at once share the memory limit, and one uses both cores.
 
-    Up to some hundred thousand patients two threads are faster: dbt's own Python takes time, and a table of few row
-    groups leaves a core idle. Measured by the clock, one thread and two: 67 and 57 s at 20 million rows, 522 and 580 s
-    at 200 million.
+    On a shorter one two threads are faster: dbt's own Python takes time, and a table of few row groups leaves a core
+    idle. Measured by the clock, one thread and two: 67 and 57 s at 20 million rows, 522 and 580 s at 200 million.
     """
     return ["--threads", "1"] if accepted_rows(refresh.ledger) >= _ONE_MODEL_FROM_ROWS else []
 

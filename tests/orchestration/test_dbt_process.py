@@ -17,7 +17,8 @@ import pytest
 from orchestration.dbt_process import DbtProcess, _ReadAhead, dbt_environment
 from orchestration.dbt_worker import ABANDONED
 from orchestration.manifest import dbt_variables, prebuilt_parse
-from orchestration.settings import ROOT
+from orchestration.night_build import WHOLE_BUILD
+from orchestration.settings import ROOT, Settings
 from warehouse import WarehouseHome
 
 PATIENCE_SECONDS = 60
@@ -121,21 +122,11 @@ def test_closing_ends_it(process: DbtProcess) -> None:
 def test_one_thread_makes_one_model_at_a_time_and_tests_beside_it(
     process: DbtProcess, tmp_path: Path, threads: str, overlap: bool
 ) -> None:
-    WarehouseHome(tmp_path).prepare()
-    files = {
-        "CART_BUILD_DATABASE": str(tmp_path / "warehouse.duckdb"),
-        "CART_UNPUBLISHED_DATABASE": str(tmp_path / "unpublished.duckdb"),
-    }
-    environment = dbt_environment({**os.environ, **files}, tmp_path / "target")
-    options = [
-        "--threads",
-        threads,
-        "--exclude-resource-type",
-        "unit_test",
-        "--vars",
-        dbt_variables(ROOT / "study.yml"),
-    ]
-    running = process.run(["build", *options], environment, prebuilt_parse())
+    settings = Settings(tmp_path, ROOT / "study.yml", WarehouseHome(tmp_path).prepare())
+    no_rows = {**settings.dbt_environment(), "CART_LAKE": ""}
+    environment = dbt_environment({**os.environ, **no_rows}, tmp_path / "target")
+    options = ["--threads", threads, "--vars", dbt_variables(settings.study)]
+    running = process.run([*WHOLE_BUILD, *options], environment, prebuilt_parse())
     assert running.stdout is not None
     assert b"Done." in running.stdout.read().splitlines()[-1]
     assert running.wait(timeout=PATIENCE_SECONDS) == 0
