@@ -53,8 +53,8 @@ def part_of(connection: duckdb.DuckDBPyConnection, patients: list[str], path: Pa
     """The rows of some patients as an export of their own."""
     with duckdb.connect() as own:
         own.execute("create schema marts")
-        chosen = connection.execute(
-            "select * from marts.events where list_contains(?, patient_key) order by all", [patients]
+        chosen = connection.sql(
+            "select * from marts.events where list_contains(?, patient_key) order by all", params=[patients]
         ).to_arrow_table()
         own.register("chosen", chosen)
         own.execute("create table marts.events as select * from chosen")
