@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from orchestration.extracts import ExtractRefused, Lake, load_profile
 from orchestration.extracts.profiles import ReadOptions
-from orchestration.extracts.readers import UnreadableFileError, delimited, open_table
+from orchestration.extracts.readers import delimited, open_table
 
 from .conftest import Night
 
