@@ -7,6 +7,7 @@ import io
 import json
 import resource
 import zipfile
+from pathlib import Path
 from collections.abc import Sequence
 
 import openpyxl
@@ -513,6 +514,15 @@ def test_rows_do_not_depend_on_where_blocks_end(
 ) -> None:
     text = "a,b\n" + "".join(f'{json.dumps(a)},"{b}"\n' for a, b in rows)
     assert _records(text, size, tmp_path_factory) == _records(text, 1 << 20, tmp_path_factory)
+
+
+@pytest.mark.parametrize("row", ["1,2\n", "1,2\r\n", '"' + "1,\n" * 60 + '",2\n', "1" * (3 << 19) + ",2\n"])
+def test_the_header_of_a_file_longer_than_a_block_is_found(tmp_path: Path, row: str) -> None:
+    path = tmp_path / "table.csv"
+    rows = (6 << 20) // len(row)
+    path.write_text("\n \na,b\n" + row * rows, encoding="utf-8", newline="")
+    table = open_table(path, ReadOptions())
+    assert (table.header, table.count_rows()) == (("a", "b"), rows)
 
 
 def _sound_files() -> dict[str, bytes]:
