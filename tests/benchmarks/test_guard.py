@@ -21,6 +21,17 @@ def test_only_a_ratio_that_moved_by_more_than_a_quarter_is_told(now: float, word
     assert told == words
 
 
+@pytest.mark.parametrize(
+    ("now", "words"),
+    [(0.12, ["worse"]), (0.10, [])],
+    ids=["more than a tenth of the goal", "less"],
+)
+def test_a_move_far_from_the_goal_is_no_news(now: float, words: list[str]) -> None:
+    query = Figure("query", "s", now, 1.0, "limit", 1.0)
+
+    assert [move.sentence().partition(":")[0] for move in moved([query], {"query": 0.01})] == words
+
+
 def test_processor_time_is_guarded_where_it_was_measured() -> None:
     assert guarded_ratio(figure(3.0, cpu_ratio=1.2)) == 1.2
     assert guarded_ratio(figure(3.0)) == 3.0

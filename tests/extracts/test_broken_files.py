@@ -7,8 +7,8 @@ import io
 import json
 import resource
 import zipfile
-from pathlib import Path
 from collections.abc import Sequence
+from pathlib import Path
 
 import openpyxl
 import pyarrow as pa
