@@ -221,7 +221,7 @@ def _one_record_per_line(data: bytes, dialect: Dialect) -> bool:
     """True when every line is one record and every quote opens or closes a cell or is doubled inside one."""
     if b"\0" in data or data[:1] in (b"\n", b"\r"):
         return False
-    # NumPy finds two bytes in a row in a sixth of the time that `bytes` takes, and lets another thread work meanwhile.
+    # NumPy sees blank lines in a sixth of the time that `bytes` takes, and lets another thread work meanwhile.
     signs = np.frombuffer(data, np.uint8)
     line_ends = blank_lines = signs == _LINE_FEED
     if b"\r" in data:
