@@ -15,6 +15,9 @@ MAX_CELL_BYTES = 131_068
 MAX_COLUMNS = 2_000
 """Wider than any export seen; a wider header is a file that isn't a table."""
 
+MAX_LINE = 16 << 20
+"""Bytes of delimited text, characters of JSON Lines; a longer line is a file that isn't a table."""
+
 
 @dataclass(frozen=True)
 class BrokenRow:
@@ -51,3 +54,8 @@ class SourceTable:
 
 class UnreadableFileError(Exception):
     """A file can't be read at all; says why without repeating any of its content."""
+
+
+def no_line_end() -> UnreadableFileError:
+    """What to raise where a line is longer than `MAX_LINE`."""
+    return UnreadableFileError(f"it has no line end within {MAX_LINE >> 20} MB; that is no table")

@@ -23,11 +23,18 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from orchestration.extracts.columns import TEXT_DICTIONARY, text_column
-from orchestration.extracts.readers.base import MAX_COLUMNS, BrokenRow, Chunk, SourceTable, UnreadableFileError
+from orchestration.extracts.readers.base import (
+    MAX_COLUMNS,
+    MAX_LINE,
+    BrokenRow,
+    Chunk,
+    SourceTable,
+    UnreadableFileError,
+    no_line_end,
+)
 
 # What is looked through at once: of 16 MB a count takes twice to three times as long, each array being new memory.
 BLOCK_BYTES = 4 << 20
-_LONGEST_LINE = 16 << 20  # bytes
 _HEADER_WITHIN = 1 << 20  # bytes; a whole block made into lines, three times a night for each file, takes seconds
 _MAX_RECORD_LINES = 200
 _LINE_FEED, _CARRIAGE_RETURN = b"\n\r"
@@ -145,8 +152,8 @@ def _line_blocks(path: Path, dialect: Dialect) -> Iterator[bytes]:
             carried = block[cut:]
             continue
         carried += block
-        if len(carried) > _LONGEST_LINE:
-            raise UnreadableFileError(f"it has no line end within {_LONGEST_LINE >> 20} MB; that is no table")
+        if len(carried) > MAX_LINE:
+            raise no_line_end()
     if carried:
         yield carried
 

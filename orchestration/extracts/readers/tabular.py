@@ -17,7 +17,15 @@ import pyarrow.parquet as pq
 from python_calamine import load_workbook
 
 from orchestration.extracts.columns import text_column
-from orchestration.extracts.readers.base import MAX_COLUMNS, BrokenRow, Chunk, SourceTable, UnreadableFileError
+from orchestration.extracts.readers.base import (
+    MAX_COLUMNS,
+    MAX_LINE,
+    BrokenRow,
+    Chunk,
+    SourceTable,
+    UnreadableFileError,
+    no_line_end,
+)
 from orchestration.extracts.readers.workbook import survey
 
 _PARQUET_ROWS = 250_000
@@ -27,7 +35,6 @@ _BOMB_RATIO = 500
 _EXACT_FLOAT = 2**53
 _EVERY = "*"
 _NO_DATE = " [no date]"
-_LINE_CHARACTERS = 16 << 20
 
 JsonRow = dict[str, str | None] | BrokenRow
 
@@ -169,12 +176,12 @@ def _next_lines(opened: TextIO) -> list[str]:
     """So many lines, and not many more characters, that they are soon read and fit into memory."""
     lines: list[str] = []
     characters = 0
-    while len(lines) < _JSON_ROWS and characters < _LINE_CHARACTERS:
-        line = opened.readline(_LINE_CHARACTERS)
+    while len(lines) < _JSON_ROWS and characters < MAX_LINE:
+        line = opened.readline(MAX_LINE)
         if not line:
             break
-        if len(line) == _LINE_CHARACTERS and not line.endswith("\n"):
-            raise UnreadableFileError(f"it has no line end within {_LINE_CHARACTERS >> 20} MB; that is no table")
+        if len(line) == MAX_LINE and not line.endswith("\n"):
+            raise no_line_end()
         lines.append(line)
         characters += len(line)
     return lines
