@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from benchmarks.measure import Pair, median_cpu, median_seconds, peak_mb
 
+LIMIT = "limit"
+"""The peer's name where the figure stands beside a fixed limit, which a slow machine does not move with us."""
+
 
 @dataclass(frozen=True)
 class Figure:

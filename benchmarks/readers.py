@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.figure import Figure
+from benchmarks.figure import LIMIT, Figure
 from benchmarks.inputs import say
 from warehouse import connect_read_only
 
@@ -33,7 +33,7 @@ def readers(home: Path, patients: int) -> Iterator[Figure]:
             "s",
             statistics.median(wall for wall, _ in times),
             LIMIT_SECONDS,
-            "limit",
+            LIMIT,
             1.0,
             extra={"cpu_ratio": statistics.median(cpu for _, cpu in times) / LIMIT_SECONDS},
         )

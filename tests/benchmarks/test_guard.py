@@ -32,6 +32,12 @@ def test_a_move_far_from_the_goal_is_no_news(now: float, words: list[str]) -> No
     assert [move.sentence().partition(":")[0] for move in moved([query], {"query": 0.01})] == words
 
 
+def test_beside_a_peer_measured_in_the_same_run_it_is() -> None:
+    statistics = Figure("statistics", "s", 0.03, 1.0, "R", 0.1)
+
+    assert [move.worse for move in moved([statistics], {"statistics": 0.02})] == [True]
+
+
 def test_processor_time_is_guarded_where_it_was_measured() -> None:
     assert guarded_ratio(figure(3.0, cpu_ratio=1.2)) == 1.2
     assert guarded_ratio(figure(3.0)) == 3.0
