@@ -126,6 +126,7 @@ def test_firth_of_three_parameters_equals_r_likelihood() -> None:
 
 
 # ---- properties -----------------------------------------------------------------------------------------------------
+@pytest.mark.slow
 @pytest.mark.parametrize("fit_of", [fit_logistic, fit_logistic_firth])
 def test_a_weight_is_that_many_equal_patients_and_order_does_not_matter(fit_of: Any) -> None:
     x = np.column_stack((SIM["x"], SIM["g"] == 1)).astype(float)

@@ -534,6 +534,7 @@ def test_light_and_dark_have_readable_contrast(browser: Browser) -> None:
     browser.resize(1440)
 
 
+@pytest.mark.slow
 def test_it_prints_with_every_part_open(browser: Browser, tmp_path: Path) -> None:
     browser.run("document.querySelectorAll('details').forEach(d => d.open = false)")
     count_closed = "window.closed_parts = document.querySelectorAll('details.group:not([open])').length"

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import duckdb
+import pytest
 
 from tests.cohort import Cohort, run_dbt
 
 TABLE = "intermediate.int_lab_bounds"
 
 
+@pytest.mark.slow
 def test_a_table_that_is_there_is_replaced_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
     lake, database = tmp_path / "lake", tmp_path / "warehouse.duckdb"
     cohort = Cohort()

@@ -39,6 +39,7 @@ def is_alive(pid: int) -> bool:
     return state not in "ZX"
 
 
+@pytest.mark.slow
 def test_a_mistake_in_the_arguments_is_told_as_dbt_tells_it(process: DbtProcess, tmp_path: Path) -> None:
     running = process.run(["build", "--no-such-option"], dbt_environment(os.environ, tmp_path))
     assert running.stdout is not None

@@ -127,6 +127,7 @@ def test_every_mart_column_comes_from_somewhere() -> None:
     assert unexplained == []
 
 
+@pytest.mark.slow
 def test_the_command_sees_the_same_graph_without_importing_dbt(definitions: dg.Definitions) -> None:
     code = (
         "import sys; from orchestration.refresh import _import_dagster_dbt_alone; _import_dagster_dbt_alone()\n"

@@ -15,6 +15,7 @@ from tests.night import ROOT
 from warehouse import WarehouseHome
 
 
+@pytest.mark.slow
 def test_the_newest_runs_stay_and_the_files_of_the_others_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     @dg.op
     def step() -> None: ...

@@ -33,6 +33,7 @@ def test_no_text_collides_or_leaves_the_page(name: str, n: int) -> None:
     assert "Synthetic data: no row describes a real patient" in {box.text for box in boxes}
 
 
+@pytest.mark.slow
 def test_a_million_patients_and_long_names_fit() -> None:
     curves, summary = patients(39).curves.copy(), patients(39).summary.copy()
     curves["n_at_risk"] *= 1_000_000 / 39

@@ -142,6 +142,7 @@ def drawn_by_a_second_process(database: Path, folder: Path, last: Path) -> tuple
     return figures, len(read["taken"])
 
 
+@pytest.mark.slow
 def test_the_second_process_takes_over_what_it_drew_the_night_before(
     warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
