@@ -4,9 +4,15 @@
     Partial dates (only where the source wrote no more): year and month -> the 15th, year alone -> 1 July, but never
     after the data cut-off; `<column>_precision` says day, month or year. A time zone is dropped: the clock at the bedside counts. -#}
 
-{#- The part of a text that reads as a full day (and time): four digits, a dash, then whatever DuckDB reads. -#}
+{#- The part of a text that reads as a full day (and time): four digits, a dash, then whatever DuckDB reads. Behind a blank it
+    would take any word for a time zone and drop it: "10:30 PM" is no morning, so that what stands there must be a zone. -#}
 {% macro read_moment(text) -%}
-    case when substr({{ text }}, 5, 1) = '-' then try_cast({{ text }} as timestamp) end
+    case
+        when substr({{ text }}, 5, 1) = '-' and (
+            not contains(substr({{ text }}, 12), ' ')
+            or regexp_full_match(substr({{ text }}, 12), ' ?[0-9:.]+ ?(Z|[A-Z]{3,5}|[A-Za-z]+/[A-Za-z_/]+|[+-]\d{1,2}(:?\d{2})?)?')
+        ) then try_cast({{ text }} as timestamp)
+    end
 {%- endmacro %}
 
 {#- A month or year that has begun by the cut-off is not imputed past it; one that lies wholly after it stays after it. -#}
@@ -69,7 +75,7 @@
     end
 {%- endmacro %}
 
-{#- <0.01, > 1000, ≤5: the comparator and the bound stand apart. All five signs sort behind every sign that a number may
+{#- <0.01, > 1000, ≤5: the comparator and the bound stand apart; "=<5" and "<>5" are none. "=5" is 5. All six signs sort behind every sign that a number may
     begin with: to compare the text tells plain numbers at a tenth of the cost of cutting it apart (they stand first in a
     case, for where all rows of a vector take its first branch DuckDB copies none of them). -#}
 {% macro is_without_comparator(text) -%} {{ text }} < '<' {%- endmacro %}
@@ -86,7 +92,7 @@
 {% macro read_measured(text) -%}
     case
         when {{ is_without_comparator(text) }} then {{ read_number(text) }}
-        else {{ read_number("ltrim(" ~ text ~ ", '<>=≤≥ ')") }}
+        else {{ read_number("regexp_replace(" ~ text ~ ", '^(<=|>=|[<>≤≥=])\\s*', '')") }}
     end
 {%- endmacro %}
 
