@@ -41,3 +41,14 @@
         else {{ column }}
     end
 {%- endmacro %}
+
+{#- The last day that a date can mean: of "2017" 31 December, but never after the data cut-off where it began before it. -#}
+{% macro latest_day(column) -%}
+    case
+        when {{ column }}_precision in ('month', 'year')
+            then greatest({{ column }}, least({{ data_cutoff() }}, cast(
+                date_trunc({{ column }}_precision, {{ column }}) + to_months(if({{ column }}_precision = 'year', 12, 1)) as date
+            ) - 1))
+        else {{ column }}
+    end
+{%- endmacro %}

@@ -50,6 +50,8 @@ DATED_BY = {
     "procedures": "performed_on",
     "follow_ups": "visited_on",
 }
+LASTS_UNTIL = {"medications": "ended_at", "adverse_events": "ended_on", "encounters": "discharged_at"}
+ONE_GENE = {"WT1"}
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,14 @@ class Chart:
         first, middle = ("-01", "-15") if len(text) == 7 else ("-01-01", "-07-01")
         imputed = dt.date.fromisoformat(text + middle)
         return imputed if dt.date.fromisoformat(text + first) > self.cutoff else min(imputed, self.cutoff)
+
+    def latest(self, text: str) -> dt.date:
+        """The last day that a year or month can mean, up to the cut-off where it began before."""
+        year, month = int(text[:4]), int(text[5:7]) if len(text) == 7 else 12
+        last = dt.date(year + month // 12, month % 12 + 1, 1) - dt.timedelta(days=1)
+        read = self.read_date(text)
+        assert read is not None
+        return max(read, min(last, self.cutoff))
 
     def date(self, row: Row, column: str) -> dt.date | None:
         """The date of a column."""
@@ -169,7 +179,7 @@ class Response:
         blood = [
             (day, float(value.surely_above(0)))
             for day, row in chart.dated("lab_results")
-            if row["loinc"] == BLASTS and (value := read_measured(row["value"]))
+            if row["loinc"] == BLASTS and row["specimen"] != "csf" and (value := read_measured(row["value"]))
         ]
         self.assessed = sorted(
             {day for day, _ in [*marrow, *(one for site in sites.values() for one in site)] if day >= 1}
@@ -213,14 +223,24 @@ def _mrd_negative_days(chart: Chart) -> list[int]:
     return [day for day, row in results if _is_mrd_negative(row, day, results)]
 
 
+def _fusion(target: str | None) -> str | None:
+    """The fusion under one spelling; None where one gene alone is named."""
+    return None if target in ONE_GENE else (target or "").replace("::", "/")
+
+
 def _is_mrd_negative(row: Row, day: int, results: Sequence[tuple[int, Row]]) -> bool:
     if row["method"] == "qpcr":
-        return row["result"] == "negative" and any(
-            earlier < day
-            and other["method"] == "qpcr"
-            and other["target"] == row["target"]
-            and other["result"] == "positive"
-            for earlier, other in results
+        target = _fusion(row["target"])
+        return (
+            row["result"] == "negative"
+            and target is not None
+            and any(
+                earlier < day
+                and other["method"] == "qpcr"
+                and _fusion(other["target"]) == target
+                and other["result"] == "positive"
+                for earlier, other in results
+            )
         )
     value = read_measured(row["value_percent"])
     if value is not None and value.surely_below(MRD_BELOW):
@@ -266,16 +286,28 @@ class Course:
         return None if date is None or not self.chart.infused_on <= date <= self.chart.cutoff else self.chart.day(date)
 
     def _relapse(self) -> int | None:
-        recorded = []
-        for row in self.chart.rows("follow_ups"):
-            if row["disease_status"] == "relapse" or row["relapse_on"]:
-                when = self._valid(self.chart.date(row, "relapse_on") or self.chart.date(row, "visited_on"))
-                recorded += [] if when is None or when == 0 else [when]
+        recorded = [days for row in self.chart.rows("follow_ups") if (days := self._recorded_relapse(row)) is not None]
         remission = self.response.remission
         if remission is None:
-            return min(recorded, default=None) if not self.response.assessed else None
+            return min((first for first, _ in recorded), default=None) if not self.response.assessed else None
         found = [day for day in self.response.signs if day > remission]
-        return min(found + [day for day in recorded if day >= remission], default=None)
+        later = [max(first, remission) for first, last in recorded if last >= remission]
+        return min(found + later, default=None)
+
+    def _recorded_relapse(self, row: Row) -> tuple[int, int] | None:
+        """First and last day that a visit's relapse may mean, both after the infusion.
+
+        They differ where a visit finds the patient in relapse and knows its month or year alone.
+        """
+        text, visited = row["relapse_on"], self.chart.date(row, "visited_on")
+        day = self.chart.date(row, "relapse_on") or (visited if row["disease_status"] == "relapse" else None)
+        if day is None or day > self.chart.cutoff:
+            return None
+        last = day
+        if text and len(text) <= 7 and row["disease_status"] == "relapse" and visited is not None:
+            last = max(day, min(self.chart.latest(text), visited))
+        first, latest = max(self.chart.day(day), 1), self.chart.day(last)
+        return (first, latest) if latest >= 1 else None
 
     def _failure(self) -> int | None:
         assessed = self.response.assessed
@@ -291,7 +323,22 @@ class Course:
             died = self.chart.date(row, "death_on")
             if (died is None and row["vital_status"] != "dead") or (died is not None and died > self.chart.cutoff):
                 return self.chart.day(self.chart.cutoff)
-        return max([0, *(day for feed in DATED_BY if feed != "follow_ups" for day, _ in self.chart.dated(feed))])
+        return max(
+            [
+                0,
+                *(
+                    self._lasts(feed, *row)
+                    for feed in DATED_BY
+                    if feed != "follow_ups"
+                    for row in self.chart.dated(feed)
+                ),
+            ]
+        )
+
+    def _lasts(self, feed: str, day: int, row: Row) -> int:
+        """The day of the row's end, where the row has one that is not after the cut-off."""
+        end = self.chart.date(row, LASTS_UNTIL[feed]) if feed in LASTS_UNTIL else None
+        return day if end is None or end > self.chart.cutoff else max(day, self.chart.day(end))
 
     def verdicts(self) -> Verdicts:
         """(days, event, kind) of each time-to-event endpoint; None where the patient has no such row."""

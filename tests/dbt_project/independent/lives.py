@@ -79,10 +79,11 @@ def _disease(patient: Patient, chance: Random, day: _Days) -> None:
     for _ in range(chance.choice((0, 0, 1, 2, 3))):
         when = chance.choice(DAYS)
         if day.fresh("blood", when):
-            patient.blood_blasts(when, chance.choice((0, 0, "<1", ">0", 2)))
+            specimen = chance.choice(("blood", "blood", "blood", None, "csf"))
+            patient.blood_blasts(when, chance.choice((0, 0, "<1", ">0", 2)), specimen=specimen)
     for _ in range(chance.choice((0, 1, 2, 3))):
         when, by_flow = day.any(), chance.random() < 0.7
-        target = None if by_flow else chance.choice(("BCR::ABL1", "TCF3::PBX1"))
+        target = None if by_flow else chance.choice(("BCR::ABL1", "BCR/ABL1", "TCF3::PBX1", "WT1"))
         if day.fresh(f"mrd {target}", when):
             value = chance.choice(MRD_VALUES) if by_flow else None
             verdict = (

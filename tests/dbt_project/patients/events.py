@@ -58,6 +58,21 @@ CASES: list[Case] = [
         no_row(EVENTS, event_type="adverse_event"),
     ),
     case(
+        "an MRD-negative remission leads to the row of its own day: the remission's",
+        lambda p: p.mrd(7, 0.001).marrow(14, 1).follow_up(60),
+        _event("mrd_negative", 14, "marrow_assessments"),
+    ),
+    case(
+        "an MRD-negative remission leads to the row of its own day: the result's",
+        lambda p: p.marrow(14, 1).mrd(20, 0.001).follow_up(60),
+        _event("mrd_negative", 20, "mrd_results"),
+    ),
+    case(
+        "an MRD-negative remission leads to the row of its own day: of one day's the result",
+        lambda p: p.marrow(14, 1).mrd(14, 0.001).follow_up(60),
+        _event("mrd_negative", 14, "mrd_results"),
+    ),
+    case(
         "last contact by a clinical row leads to that row",
         lambda p: p.lab(40, "platelets", 150),
         _event("last_contact", 40, "lab_results"),

@@ -41,6 +41,16 @@ RELAPSE: list[Case] = [
         row(EVENTS, {"event_type": "relapse"}, detail="blood"),
     ),
     case(
+        "blasts in another fluid than blood are none",
+        lambda p: p.marrow(14, 1).blood_blasts(60, 30, specimen="csf").follow_up(100),
+        time_to("EFS", 100, "censored"),
+    ),
+    case(
+        "blasts of a specimen that nobody named are those of blood",
+        lambda p: p.marrow(14, 1).blood_blasts(60, 30, specimen=None).follow_up(100),
+        time_to("EFS", 60, "relapse"),
+    ),
+    case(
         "disease at a site after a remission is a relapse",
         lambda p: p.marrow(14, 1).extramedullary(60, "present", "testis").follow_up(100),
         time_to("EFS", 60, "relapse"),
@@ -426,6 +436,36 @@ CONTACT: list[Case] = [
         lambda p: p.follow_up(-10).lab(50, "platelets", 100).marrow(40, 1).vital(49, "temperature", 37),
         time_to("OS", 50, "censored"),
         row("intermediate.int_last_contact", basis="clinical row"),
+    ),
+    case(
+        "a clinical row lasts until its end: a stay",
+        lambda p: p.stay(31, 34).lab(33, "platelets", 100),
+        time_to("OS", 34, "censored"),
+    ),
+    case(
+        "a clinical row lasts until its end: a drug",
+        lambda p: p.medication("imatinib", -5, until=60, purpose="maintenance").lab(33, "platelets", 100),
+        time_to("OS", 60, "censored"),
+    ),
+    case(
+        "a clinical row lasts until its end: an adverse event",
+        lambda p: p.adverse_event("infection", 2, grade=2, until=45).lab(33, "platelets", 100),
+        time_to("OS", 45, "censored"),
+    ),
+    case(
+        "an end after the cut-off is planned or late: the beginning counts",
+        lambda p: p.medication("imatinib", 20, until="2021-01-02", purpose="maintenance"),
+        time_to("OS", 20, "censored"),
+    ),
+    case(
+        "an end on the cut-off counts",
+        lambda p: p.medication("imatinib", 20, until="2020-12-31", purpose="maintenance"),
+        time_to("OS", 1401, "censored"),
+    ),
+    case(
+        "a molecular finding is a clinical row too",
+        lambda p: p.gene("PAX5", day=30),
+        time_to("OS", 30, "censored"),
     ),
     case(
         "last contact before the remission: no negative time",

@@ -305,6 +305,47 @@ MRD: list[Case] = [
         yes_no("MRD_NEGATIVE_CR", False, "mrd_positive"),
     ),
     case(
+        "the same transcript by another of its names",
+        lambda p: (
+            p.mrd(-20, 1.5, method="qpcr", target="BCR::ABL1", result="positive")
+            .marrow(14, 1)
+            .mrd(14, 0, method="qpcr", target="t(9;22)", result="negative")
+            .follow_up(100)
+        ),
+        yes_no("MRD_NEGATIVE_CR", True, "mrd_negative"),
+    ),
+    case(
+        "a fusion that the seed does not know is one",
+        lambda p: (
+            p.mrd(-20, 1.5, method="qpcr", target="NUP214/ABL1", result="positive")
+            .marrow(14, 1)
+            .mrd(14, 0, method="qpcr", target="NUP214-ABL1", result="negative")
+            .follow_up(100)
+        ),
+        yes_no("MRD_NEGATIVE_CR", True, "mrd_negative"),
+    ),
+    case(
+        "one gene's transcript is no fusion",
+        lambda p: (
+            p.mrd(-20, 1.5, method="qpcr", target="WT1", result="positive")
+            .marrow(14, 1)
+            .mrd(14, 0, method="qpcr", target="WT1", result="negative")
+            .follow_up(100)
+        ),
+        yes_no("MRD_NEGATIVE_CR", False, "mrd_positive"),
+        row(ASSESSED, mrd_status=None),
+    ),
+    case(
+        "a transcript that nobody named is the fusion's",
+        lambda p: (
+            p.mrd(-20, 1.5, method="qpcr", result="positive")
+            .marrow(14, 1)
+            .mrd(14, 0, method="qpcr", result="negative")
+            .follow_up(100)
+        ),
+        yes_no("MRD_NEGATIVE_CR", True, "mrd_negative"),
+    ),
+    case(
         "a transcript without a verdict is positive above 0 and negative at 0",
         lambda p: (
             p.mrd(-20, 0.1, method="qpcr", target="BCR/ABL1")

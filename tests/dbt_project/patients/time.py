@@ -66,6 +66,52 @@ CASES: list[Case] = [
         no_row(SENSITIVITY, endpoint="OS"),
     ),
     case(
+        "in relapse at a visit, by the year of the remission: not before it",
+        lambda p: p.marrow(28, 0).follow_up("2018-02-01", disease_status="relapse", relapse="2017"),
+        time_to("EFS", 28, "relapse", date_imputed=True),
+        time_to("RFS", 0, "relapse", date_imputed=True),
+        row(SENSITIVITY, {"endpoint": "EFS"}, longest_days=164),
+        infused_on=dt.date(2017, 7, 20),
+    ),
+    case(
+        "in relapse at a visit, by the month of the remission: not before it",
+        lambda p: p.marrow(28, 0).follow_up(60, disease_status="relapse", relapse="2017-03"),
+        time_to("EFS", 28, "relapse", date_imputed=True),
+    ),
+    case(
+        "in relapse at a visit, by the month before the remission's: none",
+        lambda p: p.marrow(40, 0).follow_up(60, disease_status="relapse", relapse="2017-03"),
+        time_to("EFS", 60, "censored"),
+    ),
+    case(
+        "in relapse at a visit before the remission, by its month: none",
+        lambda p: p.follow_up(27, disease_status="relapse", relapse="2017-03").marrow(28, 0).follow_up(60),
+        time_to("EFS", 60, "censored"),
+    ),
+    case(
+        "in relapse at a visit on the day of remission, by its month: one",
+        lambda p: p.follow_up(28, disease_status="relapse", relapse="2017-03").marrow(28, 0).follow_up(60),
+        time_to("EFS", 28, "relapse"),
+    ),
+    case(
+        "in remission at the visit that names a relapse by the remission's year: an earlier one",
+        lambda p: p.marrow(28, 0).follow_up("2018-02-01", disease_status="remission", relapse="2017"),
+        time_to("EFS", 196, "censored"),
+        infused_on=dt.date(2017, 7, 20),
+    ),
+    case(
+        "never assessed, in relapse at a visit, by the month of the infusion: the day after it at the earliest",
+        lambda p: p.follow_up(60, disease_status="relapse", relapse="2017-03"),
+        time_to("EFS", 1, "relapse", date_imputed=True),
+        infused_on=dt.date(2017, 3, 20),
+    ),
+    case(
+        "never assessed, in relapse at a visit, by the month before the infusion's: none",
+        lambda p: p.follow_up(60, disease_status="relapse", relapse="2017-02"),
+        time_to("EFS", 60, "censored"),
+        infused_on=dt.date(2017, 3, 20),
+    ),
+    case(
         "a month is 30.4375 days",
         lambda p: p.follow_up(100),
         time_to("OS", 100, "censored", time_months=100 / 30.4375),

@@ -1,6 +1,9 @@
--- Relapsed disease: a previous line with outcome relapse; or, from the end of a line with outcome complete_remission on
--- and before the infusion, more marrow blasts than the constant relapse_marrow_blasts_above_percent, any circulating
--- blasts, or an extramedullary site present. Without a previous line nothing is known (NULL).
+-- Relapsed disease: a previous line with outcome relapse; a relapse before the infusion that a visit records, dated by its
+-- own day, else by the visit's (known by the month or year of the infusion alone it tells nothing: that one may have come
+-- after it); or, from the end of a line with outcome complete_remission on and before the infusion, more marrow blasts
+-- than the constant relapse_marrow_blasts_above_percent, any circulating blasts, or an extramedullary site present. Where
+-- the line's end is unknown, from the day after its beginning on: the blasts of the diagnosis are none of a relapse.
+-- Without a previous line and without a recorded relapse nothing is known (NULL).
 -- One row per patient with an infusion.
 
 {%- set signs = {
@@ -8,6 +11,7 @@
     'extramedullary': 'extramedullary disease after remission',
     'line': 'line with outcome relapse',
     'marrow': 'marrow blasts after remission',
+    'visit': 'relapse recorded at a visit',
 } %}
 
 with lines as (
@@ -18,7 +22,7 @@ with lines as (
 ),
 
 remissions as (
-    select patient_key, infusion_date, min(coalesce(ended_on, started_on)) as remission_on
+    select patient_key, infusion_date, min(coalesce(ended_on, started_on + 1)) as remission_on
     from lines
     where outcome = 'complete_remission'
     group by patient_key, infusion_date
@@ -50,6 +54,15 @@ signs as (
         source_feed, source_extract, source_file, source_row
     from lines
     where outcome = 'relapse'
+    union all
+    select
+        visits.patient_key, 'visit', coalesce(visits.relapse_on, visits.visited_on),
+        visits.source_feed, visits.source_extract, visits.source_file, visits.source_row
+    from {{ ref('stg_emr__follow_ups') }} as visits
+    inner join {{ ref('int_time_zero') }} as time_zero on visits.patient_key = time_zero.patient_key
+    where
+        (visits.disease_status = 'relapse' or visits.relapse_on is not null)
+        and coalesce({{ latest_day('visits.relapse_on') }}, {{ latest_day('visits.visited_on') }}) < time_zero.infusion_date
     union all
     select leukemia.*
     from leukemia

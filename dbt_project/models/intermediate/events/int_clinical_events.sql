@@ -30,8 +30,12 @@ events as (
     inner join assessment_rows as days
         on remission.patient_key = days.patient_key and remission.complete_remission_date = days.assessed_on
     union all
-    select mrd.patient_key, 'mrd_negative', mrd.mrd_negative_date, null, null, null, mrd.deciding_row
+    select mrd.patient_key, 'mrd_negative', mrd.mrd_negative_date, null, null, null,
+        coalesce(days.deciding_row, mrd.deciding_row)
     from {{ ref('int_first_mrd_negative') }} as mrd
+    left join assessment_rows as days
+        on mrd.patient_key = days.patient_key and mrd.mrd_negative_date = days.assessed_on
+        and mrd.first_negative_sample_on < mrd.mrd_negative_date
     union all
     select failures.patient_key, 'treatment_failure', failures.failure_date, null, null, null,
         days.deciding_row

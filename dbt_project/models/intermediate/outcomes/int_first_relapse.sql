@@ -1,19 +1,33 @@
 -- Relapse: after the first complete remission the first sign of leukaemia (marrow > 5%, blood, extramedullary site), or a
--- relapse that a visit records on or after it. Where response was never assessed a recorded relapse counts by itself;
--- where it was assessed and never complete there is none. On one day: marrow, blood, extramedullary, then the visit.
+-- relapse that a visit records on or after it; one whose month or year reaches that far (`latest_on`) is dated by the day of
+-- remission at the earliest. Where response was never assessed a recorded relapse counts by itself; where it was assessed
+-- and never complete there is none. On one day: marrow, blood, extramedullary, then the visit.
 -- One row per relapsed patient. Source: paper and study contract.
 
-with candidates as (
-    select leukemia.*
+with dated as (
+    select
+        leukemia.* replace (
+            case
+                when remission.complete_remission_date between leukemia.found_on and leukemia.latest_on
+                    then remission.complete_remission_date
+                else leukemia.found_on
+            end as found_on
+        ),
+        remission.complete_remission_date
     from {{ ref('int_leukemia_findings') }} as leukemia
     left join {{ ref('int_first_complete_remission') }} as remission on leukemia.patient_key = remission.patient_key
+),
+
+candidates as (
+    select *
+    from dated
     where
-        leukemia.found_on > remission.complete_remission_date
+        found_on > complete_remission_date
         or (
-            leukemia.found_in = 'follow_up'
+            found_in = 'follow_up'
             and (
-                leukemia.found_on >= remission.complete_remission_date
-                or leukemia.patient_key not in (
+                found_on >= complete_remission_date
+                or patient_key not in (
                     select assessed.patient_key from {{ ref('int_response_assessment_dates') }} as assessed
                 )
             )
@@ -36,7 +50,7 @@ first_signs as (
 select
     first_signs.patient_key,
     first_signs.found_on as relapse_date,
-    first_signs.study_day,
+    {{ days_between('time_zero.infusion_date', 'first_signs.found_on') }} as study_day,
     first_signs.found_in,
     first_signs.value,
     first_signs.detail,
@@ -45,4 +59,5 @@ select
     {{ merge_sorted_evidence('list_value(first_signs.deciding_row)', 'remission.evidence') }} as evidence,
     first_signs.deciding_row
 from first_signs
+inner join {{ ref('int_time_zero') }} as time_zero on first_signs.patient_key = time_zero.patient_key
 left join {{ ref('int_first_complete_remission') }} as remission on first_signs.patient_key = remission.patient_key
