@@ -3,7 +3,8 @@
 from study.loading import StudyError, load_study
 from study.models import (
     BINARY_ENDPOINTS,
-    PATIENT_COLUMNS,
+    CLOSED_VALUES,
+    COLUMN_KINDS,
     TIME_TO_EVENT_ENDPOINTS,
     Covariate,
     Study,
@@ -11,7 +12,8 @@ from study.models import (
 
 __all__ = [
     "BINARY_ENDPOINTS",
-    "PATIENT_COLUMNS",
+    "CLOSED_VALUES",
+    "COLUMN_KINDS",
     "TIME_TO_EVENT_ENDPOINTS",
     "Covariate",
     "Study",

@@ -80,7 +80,7 @@ def _describe(problem: Any, document: CommentedMap) -> str:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    text = "nothing" if value is None else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticKnownError
 
 BINARY_ENDPOINTS = ("CR", "MRD_NEGATIVE_CR", "MRD_POSITIVE_CR", "HSCT_BRIDGE", "SEVERE_CRS")
 TIME_TO_EVENT_ENDPOINTS = (
@@ -20,40 +22,49 @@ TIME_TO_EVENT_ENDPOINTS = (
     "FOLLOW_UP",
 )
 
-# Columns of marts.patients that a covariate may be made from.
-PATIENT_COLUMNS = (
-    "sex",
-    "age_years",
-    "prior_chemotherapies",
-    "refractory",
-    "relapsed",
-    "marrow_blast_percent",
-    "extramedullary_disease",
-    "cns_leukemia",
-    "fusion_gene",
-    "bcr_abl1",
-    "other_fusion_gene",
-    "sh2b3",
-    "pax5",
-    "other_mutation",
-    "wbc",
-    "lymphodepletion_regimen",
-    "flu_cy",
-    "cart_target",
-    "cells_per_kg",
-    "complete_remission",
-    "mrd_negative",
-    "bridged_to_hsct",
-    "crs_grade",
-    "severe_crs",
-    "hematologic_toxicity_grade",
-    "neurotoxicity",
-    "infection",
-    "icu_admission",
-    "glucocorticoids",
-    "tocilizumab",
-    "subsequent_therapy",
-)
+ColumnKind = Literal["boolean", "number", "text"]
+
+# Columns of marts.patients that a covariate may be made from, and what they hold by dbt's contract of that table.
+COLUMN_KINDS: Mapping[str, ColumnKind] = {
+    "sex": "text",
+    "age_years": "number",
+    "prior_chemotherapies": "number",
+    "refractory": "boolean",
+    "relapsed": "boolean",
+    "marrow_blast_percent": "number",
+    "extramedullary_disease": "boolean",
+    "cns_leukemia": "boolean",
+    "fusion_gene": "text",
+    "bcr_abl1": "boolean",
+    "other_fusion_gene": "boolean",
+    "sh2b3": "boolean",
+    "pax5": "boolean",
+    "other_mutation": "boolean",
+    "wbc": "number",
+    "lymphodepletion_regimen": "text",
+    "flu_cy": "boolean",
+    "cart_target": "text",
+    "cells_per_kg": "number",
+    "complete_remission": "boolean",
+    "mrd_negative": "boolean",
+    "bridged_to_hsct": "boolean",
+    "crs_grade": "number",
+    "severe_crs": "boolean",
+    "hematologic_toxicity_grade": "number",
+    "neurotoxicity": "boolean",
+    "infection": "boolean",
+    "icu_admission": "boolean",
+    "glucocorticoids": "boolean",
+    "tocilizumab": "boolean",
+    "subsequent_therapy": "text",
+}
+PATIENT_COLUMNS = tuple(COLUMN_KINDS)
+
+# Text columns that can hold nothing else; a gene or an antigen is whatever the hospital writes.
+CLOSED_VALUES: Mapping[str, tuple[str, ...]] = {
+    "sex": ("F", "M"),
+    "lymphodepletion_regimen": ("Flu+Cy", "non-Flu+Cy"),
+}
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=63)]
 Positive = Annotated[int, Field(ge=1)]
@@ -141,24 +152,52 @@ class Privacy(Section):
 class Covariate(Section):
     """A binary covariate made from one column of marts.patients; `levels` has the reference first.
 
-    With `at_least` the second level is column >= at_least, with `equals` column = equals; with neither the column is
-    boolean.
+    A column of numbers needs `at_least` (the second level is column >= at_least, in the column's unit), a column of
+    text `equals` (column = equals, letter for letter), a boolean column neither (the second level is true).
     """
 
     name: Name
     label: Annotated[str, Field(min_length=1)]
     column: PatientColumn
-    at_least: float | None = None
-    equals: str | None = None
+    at_least: Annotated[float, Field(strict=True, allow_inf_nan=False)] | None = Field(None, validate_default=True)
+    equals: Annotated[str, Field(min_length=1)] | None = Field(None, validate_default=True)
     levels: tuple[str, str]
 
+    @field_validator("at_least", "equals", mode="before")
+    @classmethod
+    def _rule_fits_the_column(cls, value: Any, info: ValidationInfo) -> Any:
+        # A field that was refused is not among the data; its message says what is wanted here, too.
+        if not info.data.keys() >= {"column"} | ({"at_least"} if info.field_name == "equals" else set()):
+            return value
+        wanted, words = _rule_for(info.data["column"])
+        if (info.field_name == wanted) != (value is not None):
+            raise ValueError(words)
+        return value
+
+    @field_validator("equals")
+    @classmethod
+    def _value_can_occur(cls, value: str | None, info: ValidationInfo) -> str | None:
+        allowed = CLOSED_VALUES.get(info.data.get("column", ""), ())
+        if value is not None and allowed and value not in allowed:
+            raise PydanticKnownError("literal_error", {"expected": " or ".join(repr(each) for each in allowed)})
+        return value
+
     @model_validator(mode="after")
-    def _one_rule_and_two_levels(self) -> Self:
-        if self.at_least is not None and self.equals is not None:
-            raise ValueError("give at_least or equals, not both")
+    def _two_levels(self) -> Self:
         if self.levels[0] == self.levels[1]:
             raise ValueError("the two levels need different names")
         return self
+
+
+def _rule_for(column: str) -> tuple[str | None, str]:
+    """The key that tells the second level of a covariate from this column, and what to write in words."""
+    kind = COLUMN_KINDS[column]
+    if kind == "boolean":
+        return None, f"`{column}` holds true or false: leave `at_least` and `equals` out"
+    if kind == "number":
+        return "at_least", f"`{column}` holds numbers: write `at_least` with a number, and no `equals`"
+    values = " or ".join(CLOSED_VALUES.get(column, ("one of its values",)))
+    return "equals", f"`{column}` holds text: write `equals` with {values}, and no `at_least`"
 
 
 def _threshold(name: str, label: str, column: str, at_least: float, levels: tuple[str, str]) -> Covariate:

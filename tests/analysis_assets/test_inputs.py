@@ -301,9 +301,10 @@ def test_endpoint_without_rows_is_not_computable(inputs: StudyInputs, read: Call
 
 
 def test_values_of_the_study_file_are_bound_never_pasted(marts: Marts) -> None:
-    hostile = Covariate(name="sex", label="Gender", column="sex", equals="M' or '1'='1", levels=("a", "b"))
+    marts.connection.execute("update marts.patients set cart_target = 'CD19'")
+    hostile = Covariate(name="target", label="T", column="cart_target", equals="CD19' or '1'='1", levels=("a", "b"))
     study = Study().model_copy(update={"covariates": (hostile,)})
-    assert StudyInputs(marts.connection, study).level_counts(["sex"])["sex"] == LevelCounts(6, 0, 0)
+    assert StudyInputs(marts.connection, study).level_counts(["target"])["target"] == LevelCounts(6, 0, 0)
 
 
 def test_covariates_after_time_zero_are_marked(inputs: StudyInputs) -> None:

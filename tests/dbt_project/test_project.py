@@ -14,9 +14,10 @@ from dbt.cli.main import dbtRunner
 from orchestration.dbt_worker import read_parse
 from orchestration.extracts.feeds import FEEDS, Kind
 from orchestration.manifest import prebuilt_parse
-from study import Study
+from study import CLOSED_VALUES, COLUMN_KINDS, Study
 from tests.cohort import DBT_PROJECT, BuiltCohort, copied_build, environment, run_dbt
 from tests.dbt_project.patients.studies import OTHER, OTHER_CASES, cohort_of
+from tests.dbt_project.rendered_macros import rendered_macros
 
 MARTS = (
     "patients",
@@ -116,6 +117,25 @@ def test_every_column_is_described(manifest: Any) -> None:
         if not column.description
     ]
     assert silent == []
+
+
+KINDS = {"boolean": "boolean", "integer": "number", "double": "number", "varchar": "text"}
+
+
+def test_study_knows_what_the_columns_of_the_patients_hold(manifest: Any) -> None:
+    (patients,) = (node for node in models(manifest) if (node.schema, node.name) == ("marts", "patients"))
+    assert {name: KINDS.get(patients.columns[name].data_type) for name in COLUMN_KINDS} == COLUMN_KINDS
+
+
+def test_study_closes_the_columns_that_dbt_closes(manifest: Any) -> None:
+    closed = {
+        node.column_name: tuple(node.test_metadata.kwargs["values"])
+        for node in manifest.nodes.values()
+        if node.name.startswith("accepted_values_patients_") and node.column_name in COLUMN_KINDS
+    }
+    contracts: list[Any] = []
+    rendered_macros("feeds.sql", **{"return": contracts.append}).feed_contract("patients")
+    assert {**closed, "sex": tuple(contracts[0]["columns"]["sex"]["codes"])} == CLOSED_VALUES
 
 
 def test_every_test_says_its_kind_and_what_to_do(manifest: Any) -> None:

@@ -75,6 +75,51 @@ def test_a_mistake_is_refused_with_its_line_and_a_hint(tmp_path: Path, text: str
     assert hint in str(caught.value)
 
 
+def covariate(rule: str) -> str:
+    return f"covariates:\n- name: a\n  label: A\n  levels: [low, high]\n  {rule}\n"
+
+
+@pytest.mark.parametrize("rule", [
+    "column: refractory",
+    "column: refractory\n  at_least: null\n  equals: null",
+    "column: wbc\n  at_least: 30",
+    "column: wbc\n  at_least: -0.5",
+    "column: sex\n  equals: F",
+    "column: lymphodepletion_regimen\n  equals: non-Flu+Cy",
+    "column: cart_target\n  equals: CD7",
+    "column: fusion_gene\n  equals: A new one",
+])  # fmt: skip
+def test_a_rule_that_fits_its_column_loads(tmp_path: Path, rule: str) -> None:
+    assert load_study(write(tmp_path, covariate(rule))).covariates[0].column == rule.split()[1]
+
+
+@pytest.mark.parametrize(("rule", "line", "hint"), [
+    ("column: refractory\n  equals: yes", 6, "`refractory` holds true or false: leave `at_least` and `equals` out"),
+    ("column: refractory\n  equals: true", 6, "`refractory` holds true or false: leave `at_least` and `equals` out"),
+    ("column: refractory\n  at_least: 1", 6, "`refractory` holds true or false: leave `at_least` and `equals` out"),
+    ("column: wbc", 2, "`wbc` holds numbers: write `at_least` with a number, and no `equals`"),
+    ("column: crs_grade\n  equals: '3'", 2, "`crs_grade` holds numbers: write `at_least` with a number"),
+    ("column: crs_grade\n  at_least: 3\n  equals: '3'", 7, "`crs_grade` holds numbers: write `at_least` with a number"),
+    ("column: wbc\n  at_least: .nan", 6, "finite number (found nan)"),
+    ("column: wbc\n  at_least: .inf", 6, "finite number (found inf)"),
+    ("column: wbc\n  at_least: true", 6, "valid number (found True)"),
+    ("column: sex", 2, "`sex` holds text: write `equals` with F or M, and no `at_least`"),
+    ("column: sex\n  at_least: 3", 6, "`sex` holds text: write `equals` with F or M, and no `at_least`"),
+    ("column: sex\n  equals: Male", 6, "unknown value 'Male'; valid: F, M"),
+    ("column: lymphodepletion_regimen\n  equals: FluCy", 6, "unknown value 'FluCy'; did you mean `Flu+Cy`?"),
+    ("column: fusion_gene", 2, "`fusion_gene` holds text: write `equals` with one of its values"),
+    ("column: fusion_gene\n  equals: ''", 6, "at least 1 character"),
+])  # fmt: skip
+def test_a_rule_that_does_not_fit_its_column_is_refused_once_and_says_what_to_write(
+    tmp_path: Path, rule: str, line: int, hint: str
+) -> None:
+    with pytest.raises(StudyError) as caught:
+        load_study(write(tmp_path, covariate(rule)))
+    (problem,) = caught.value.problems
+    assert problem.startswith(f"line {line}: `covariates[1].")
+    assert hint in problem
+
+
 def test_every_mistake_is_reported_at_once(tmp_path: Path) -> None:
     with pytest.raises(StudyError) as caught:
         load_study(write(tmp_path, "conventons: r\nrules: {response: papr}\n"))
