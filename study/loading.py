@@ -11,7 +11,11 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.constructor import RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.nodes import ScalarNode
+from ruamel.yaml.reader import ReaderError
+from ruamel.yaml.scalarbool import ScalarBoolean
 
 from study.models import Study
 
@@ -25,6 +29,19 @@ class StudyError(ValueError):
         self.path = path
         self.problems = tuple(problems)
         super().__init__(f"Study file {path.name}: " + "; ".join(problems))
+
+
+class _Constructor(RoundTripConstructor):
+    """Leaves as text what YAML takes for a date or number and can't read (2018-02-30): the study's types refuse it."""
+
+    def construct_non_recursive_object(self, node: Any, tag: str | None = None) -> Any:
+        try:
+            value = super().construct_non_recursive_object(node, tag)
+        except ValueError:
+            if isinstance(node, ScalarNode):
+                return node.value
+            raise
+        return bool(value) if isinstance(value, ScalarBoolean) else value  # true with an anchor is an int of its own
 
 
 def load_study(path: Path) -> Study:
@@ -52,11 +69,16 @@ def _read(path: Path) -> CommentedMap:
         raise StudyError(path, [f"there is no such file: {path}"]) from None
     except (OSError, UnicodeDecodeError) as error:
         raise StudyError(path, [f"can't be read ({error.__class__.__name__}); it must be UTF-8 text"]) from None
+    yaml = YAML(typ="rt")
+    yaml.Constructor = _Constructor
     try:
-        document = YAML(typ="rt").load(text)
+        document = yaml.load(text)
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise StudyError(path, [f"line {line}: not valid YAML: {error.problem}"]) from None
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise StudyError(path, [f"line {line}: not valid YAML: {error.reason}"]) from None
     if document is None:
         return CommentedMap()
     if not isinstance(document, CommentedMap):

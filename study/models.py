@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticKnownError
 
 BINARY_ENDPOINTS = ("CR", "MRD_NEGATIVE_CR", "MRD_POSITIVE_CR", "HSCT_BRIDGE", "SEVERE_CRS")
@@ -66,6 +67,21 @@ CLOSED_VALUES: Mapping[str, tuple[str, ...]] = {
     "lymphodepletion_regimen": ("Flu+Cy", "non-Flu+Cy"),
 }
 
+
+def _as_day(value: Any) -> Any:
+    """Days alone: pydantic would take a number for seconds since 1970, and an hour for an inexact day."""
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return dt.date.fromisoformat(value)
+    elif isinstance(value, dt.datetime):
+        if value.time() == dt.time():
+            return value.date()
+    elif isinstance(value, dt.date):
+        return value
+    raise ValueError("write a day of the calendar as YYYY-MM-DD")
+
+
+Day = Annotated[dt.date, BeforeValidator(_as_day)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=63)]
 Positive = Annotated[int, Field(ge=1)]
 BinaryEndpoint = Literal["CR", "MRD_NEGATIVE_CR", "MRD_POSITIVE_CR", "HSCT_BRIDGE", "SEVERE_CRS"]
@@ -93,7 +109,7 @@ class StudySection(Section):
     """Name of the study and the last day whose rows count (None: the newest extract's date)."""
 
     name: Annotated[str, Field(min_length=1)] = "CAR-T in relapsed or refractory B-ALL"
-    data_cutoff: dt.date | None = None
+    data_cutoff: Day | None = None
 
 
 class Rules(Section):
@@ -108,8 +124,8 @@ class Rules(Section):
 class Cohort(Section):
     """Eligibility; a criterion that is null, empty or left out is not applied."""
 
-    infused_from: dt.date | None = None
-    infused_to: dt.date | None = None
+    infused_from: Day | None = None
+    infused_to: Day | None = None
     diagnosis_prefixes: tuple[str, ...] = ()
     immunophenotype: str | None = None
     excluded_diagnosis_prefixes: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 
 import pytest
@@ -135,3 +136,30 @@ def test_covariate_defined_twice_is_refused(tmp_path: Path) -> None:
     twice = "covariates:\n" + "- {name: s, label: S, column: sex, equals: M, levels: [f, m]}\n" * 2
     with pytest.raises(StudyError, match="defined twice"):
         load_study(write(tmp_path, twice))
+
+
+@pytest.mark.parametrize("day", ["2018-02-28", "'2018-02-28'", "2018-02-28 00:00:00"])
+def test_a_day_of_the_calendar_loads(tmp_path: Path, day: str) -> None:
+    assert load_study(write(tmp_path, f"study: {{data_cutoff: {day}}}\n")).study.data_cutoff == dt.date(2018, 2, 28)
+
+
+@pytest.mark.parametrize("day", [
+    "2018-02-29", "'2018-02-29'", "2018-02-30 00:00:00", "2018-02-28 25:00:00", "2018-02-28 01:00:00", "2018-2",
+    "'2018'", "20180228", "'0'", "0", "false",
+])  # fmt: skip
+def test_what_is_no_day_of_the_calendar_is_refused_with_its_line_and_value(tmp_path: Path, day: str) -> None:
+    with pytest.raises(StudyError) as caught:
+        load_study(write(tmp_path, f"study:\n  data_cutoff: {day}\ncohort:\n  infused_from: 2015-09-31\n"))
+    cutoff, infused = caught.value.problems
+    assert cutoff.startswith("line 2: `study.data_cutoff`: write a day of the calendar as YYYY-MM-DD (found ")
+    assert infused == ("line 4: `cohort.infused_from`: write a day of the calendar as YYYY-MM-DD (found '2015-09-31')")
+
+
+@pytest.mark.parametrize(("text", "expected"), [
+    ("severe_crs_grade: !!int abc\n", "line 1: `severe_crs_grade`"),
+    ("severe_crs_grade: " + "9" * 5000 + "\n", "line 1: `severe_crs_grade`"),
+    ("hsct:\n  censor_at_hsct: \x01\n", "line 2: not valid YAML"),
+])  # fmt: skip
+def test_what_yaml_can_not_read_is_refused_with_its_line(tmp_path: Path, text: str, expected: str) -> None:
+    with pytest.raises(StudyError, match=expected):
+        load_study(write(tmp_path, text))
