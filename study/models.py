@@ -7,7 +7,18 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticKnownError
 
 BINARY_ENDPOINTS = ("CR", "MRD_NEGATIVE_CR", "MRD_POSITIVE_CR", "HSCT_BRIDGE", "SEVERE_CRS")
@@ -83,7 +94,7 @@ def _as_day(value: Any) -> Any:
 
 Day = Annotated[dt.date, BeforeValidator(_as_day)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=63)]
-Positive = Annotated[int, Field(ge=1)]
+Positive = Annotated[StrictInt, Field(ge=1)]
 BinaryEndpoint = Literal["CR", "MRD_NEGATIVE_CR", "MRD_POSITIVE_CR", "HSCT_BRIDGE", "SEVERE_CRS"]
 TimeToEventEndpoint = Literal[
     "EFS",
@@ -100,7 +111,10 @@ PatientColumn = Literal[PATIENT_COLUMNS]  # type: ignore[valid-type]  # mypy can
 
 
 class Section(BaseModel):
-    """A part of the study file: unknown keys are refused, values can't be changed after loading."""
+    """A part of the study file: unknown keys are refused, values can't be changed after loading.
+
+    Numbers and switches are strict: pydantic would else read true as 1, 1 as true and "28" as 28.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -118,7 +132,7 @@ class Rules(Section):
     response: Literal["paper", "eln", "cibmtr"] = "paper"
     crs: Literal["recorded", "lee2014", "astct2019"] = "recorded"
     ctcae: Literal[5, 6] = 5
-    refractory_includes_extramedullary: bool = False
+    refractory_includes_extramedullary: StrictBool = False
 
 
 class Cohort(Section):
@@ -129,7 +143,7 @@ class Cohort(Section):
     diagnosis_prefixes: tuple[str, ...] = ()
     immunophenotype: str | None = None
     excluded_diagnosis_prefixes: tuple[str, ...] = ()
-    relapsed_or_refractory: bool | None = None
+    relapsed_or_refractory: StrictBool | None = None
 
     @field_validator("diagnosis_prefixes", "excluded_diagnosis_prefixes", mode="before")
     @classmethod
@@ -146,8 +160,8 @@ class Cohort(Section):
 class Response(Section):
     """Response thresholds: percent of marrow cells, and days counted from the infusion."""
 
-    marrow_blasts_below_percent: Annotated[float, Field(gt=0, le=100)] = 5
-    mrd_negative_below_percent: Annotated[float, Field(gt=0, le=100)] = 0.01
+    marrow_blasts_below_percent: Annotated[StrictFloat, Field(gt=0, le=100)] = 5
+    mrd_negative_below_percent: Annotated[StrictFloat, Field(gt=0, le=100)] = 0.01
     window_days: Positive = 90
     treatment_failure_day: Positive = 28
 
@@ -156,13 +170,13 @@ class Hsct(Section):
     """Transplant after the infusion: bridging window in days, and whether HSCT ends follow-up of EFS and RFS."""
 
     bridging_window_days: Positive = 62
-    censor_at_hsct: bool = False
+    censor_at_hsct: StrictBool = False
 
 
 class Privacy(Section):
     """Report and exports: counts below `small_cell_below` are suppressed (None: none are)."""
 
-    small_cell_below: Annotated[int, Field(ge=2, le=100)] | None = None
+    small_cell_below: Annotated[StrictInt, Field(ge=2, le=100)] | None = None
 
 
 class Covariate(Section):
@@ -175,7 +189,7 @@ class Covariate(Section):
     name: Name
     label: Annotated[str, Field(min_length=1)]
     column: PatientColumn
-    at_least: Annotated[float, Field(strict=True, allow_inf_nan=False)] | None = Field(None, validate_default=True)
+    at_least: Annotated[StrictFloat, Field(allow_inf_nan=False)] | None = Field(None, validate_default=True)
     equals: Annotated[str, Field(min_length=1)] | None = Field(None, validate_default=True)
     levels: tuple[str, str]
 
@@ -269,8 +283,8 @@ class SurvivalModels(Section):
 class Entry(Section):
     """Entry and removal P values of forward selection."""
 
-    entry: Annotated[float, Field(gt=0, lt=1)] = 0.05
-    removal: Annotated[float, Field(gt=0, lt=1)] = 0.10
+    entry: Annotated[StrictFloat, Field(gt=0, lt=1)] = 0.05
+    removal: Annotated[StrictFloat, Field(gt=0, lt=1)] = 0.10
 
     @model_validator(mode="after")
     def _removal_not_below_entry(self) -> Self:
@@ -320,7 +334,7 @@ class Study(Section):
     cohort: Cohort = Cohort()
     response: Response = Response()
     hsct: Hsct = Hsct()
-    severe_crs_grade: Annotated[int, Field(ge=1, le=5)] = 3
+    severe_crs_grade: Annotated[StrictInt, Field(ge=1, le=5)] = 3
     baseline_window_days: Positive = 30
     hematologic_toxicity_window_days: Positive = 30
     landmark_months: tuple[Positive, ...] = (6, 12)

@@ -163,3 +163,42 @@ def test_what_is_no_day_of_the_calendar_is_refused_with_its_line_and_value(tmp_p
 def test_what_yaml_can_not_read_is_refused_with_its_line(tmp_path: Path, text: str, expected: str) -> None:
     with pytest.raises(StudyError, match=expected):
         load_study(write(tmp_path, text))
+
+
+@pytest.mark.parametrize("text", [
+    "response: {window_days: 28, marrow_blasts_below_percent: 5, mrd_negative_below_percent: 0.01}",
+    "hsct: {censor_at_hsct: true, bridging_window_days: 0x3E}",
+    "hsct: {censor_at_hsct: &same true}\nrules: {refractory_includes_extramedullary: *same}",
+    "privacy: {small_cell_below: null}",
+])  # fmt: skip
+def test_numbers_and_switches_load_as_they_are_written(tmp_path: Path, text: str) -> None:
+    load_study(write(tmp_path, text + "\n"))
+
+
+@pytest.mark.parametrize(("section", "key", "value"), [
+    ("response", "window_days", "true"),
+    ("response", "window_days", "28.0"),
+    ("response", "window_days", "'28'"),
+    ("response", "marrow_blasts_below_percent", "true"),
+    ("response", "marrow_blasts_below_percent", "'5'"),
+    ("response", "marrow_blasts_below_percent", ".nan"),
+    ("hsct", "censor_at_hsct", "1"),
+    ("hsct", "censor_at_hsct", "'true'"),
+    ("hsct", "bridging_window_days", "&same true"),
+    ("rules", "refractory_includes_extramedullary", "0"),
+    ("cohort", "relapsed_or_refractory", "1"),
+    ("privacy", "small_cell_below", "'5'"),
+])  # fmt: skip
+def test_a_switch_is_no_number_and_text_is_neither(tmp_path: Path, section: str, key: str, value: str) -> None:
+    with pytest.raises(StudyError, match=rf"line 2: `{section}\.{key}`"):
+        load_study(write(tmp_path, f"{section}:\n  {key}: {value}\n"))
+
+
+@pytest.mark.parametrize(("text", "place"), [
+    ("severe_crs_grade: true\n", "line 1: `severe_crs_grade`"),
+    ("landmark_months:\n- 6\n- true\n", r"line 3: `landmark_months\[2\]`"),
+    ("models:\n  cox:\n    removal: '0.1'\n", r"line 3: `models.cox.removal`"),
+])  # fmt: skip
+def test_a_switch_or_text_for_a_number_is_refused_at_every_depth(tmp_path: Path, text: str, place: str) -> None:
+    with pytest.raises(StudyError, match=place):
+        load_study(write(tmp_path, text))
