@@ -87,7 +87,7 @@ def _read(path: Path) -> CommentedMap:
 
 
 def _describe(problem: Any, document: CommentedMap) -> str:
-    location: Location = tuple(problem["loc"])
+    location: Location = (*problem["loc"], *problem.get("ctx", {}).get("at", ()))
     where = f"line {_line(document, location)}: `{_dotted(location)}`"
     kind = problem["type"]
     if kind == "extra_forbidden":
@@ -97,6 +97,8 @@ def _describe(problem: Any, document: CommentedMap) -> str:
         return f"{where} has the unknown value {problem['input']!r}{_nearest(str(problem['input']), allowed)}"
     if kind == "missing":
         return f"{where} is missing"
+    if kind == "repeated":
+        return f"{where}: {problem['msg']}"
     message = problem["msg"].removeprefix("Value error, ")
     return f"{where}: {message} (found {_short(problem['input'])})"
 

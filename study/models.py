@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, LiteralString, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -19,7 +20,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticKnownError
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 BINARY_ENDPOINTS = ("CR", "MRD_NEGATIVE_CR", "MRD_POSITIVE_CR", "HSCT_BRIDGE", "SEVERE_CRS")
 TIME_TO_EVENT_ENDPOINTS = (
@@ -92,6 +93,20 @@ def _as_day(value: Any) -> Any:
     raise ValueError("write a day of the calendar as YYYY-MM-DD")
 
 
+def _refuse_repeats(entries: Sequence[object], message: LiteralString, key: str | None = None) -> None:
+    """Refuse the first entry that stands there already; `at` is its place below the list, for the line."""
+    for position, entry in enumerate(entries):
+        if entry in entries[:position]:
+            at = (position,) if key is None else (position, key)
+            raise PydanticCustomError("repeated", message, {"entry": entry, "at": at})
+
+
+def _each_once(entries: tuple[Any, ...]) -> tuple[Any, ...]:
+    _refuse_repeats(entries, "`{entry}` stands in the list already; take one away")
+    return entries
+
+
+EachOnce = AfterValidator(_each_once)
 Day = Annotated[dt.date, BeforeValidator(_as_day)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=63)]
 Positive = Annotated[StrictInt, Field(ge=1)]
@@ -269,15 +284,15 @@ _SURVIVAL = (*_BASELINE, "mrd_negative_cr", "bridged_to_hsct")
 class SubgroupModels(Section):
     """Response by subgroup: binary endpoints × factors."""
 
-    endpoints: tuple[BinaryEndpoint, ...] = ("CR",)
-    factors: tuple[str, ...] = _BASELINE
+    endpoints: Annotated[tuple[BinaryEndpoint, ...], EachOnce] = ("CR",)
+    factors: Annotated[tuple[str, ...], EachOnce] = _BASELINE
 
 
 class SurvivalModels(Section):
     """Kaplan–Meier by level and log-rank: time-to-event endpoints × factors."""
 
-    endpoints: tuple[TimeToEventEndpoint, ...] = ("EFS", "OS")
-    factors: tuple[str, ...] = _SURVIVAL
+    endpoints: Annotated[tuple[TimeToEventEndpoint, ...], EachOnce] = ("EFS", "OS")
+    factors: Annotated[tuple[str, ...], EachOnce] = _SURVIVAL
 
 
 class Entry(Section):
@@ -296,15 +311,15 @@ class Entry(Section):
 class CoxModels(Entry):
     """Cox regression: time-to-event endpoints × covariates."""
 
-    endpoints: tuple[TimeToEventEndpoint, ...] = ("EFS", "OS")
-    covariates: tuple[str, ...] = _SURVIVAL
+    endpoints: Annotated[tuple[TimeToEventEndpoint, ...], EachOnce] = ("EFS", "OS")
+    covariates: Annotated[tuple[str, ...], EachOnce] = _SURVIVAL
 
 
 class LogisticModels(Entry):
     """Logistic regression: binary endpoints × covariates."""
 
-    endpoints: tuple[BinaryEndpoint, ...] = ("CR", "SEVERE_CRS")
-    covariates: tuple[str, ...] = _BASELINE
+    endpoints: Annotated[tuple[BinaryEndpoint, ...], EachOnce] = ("CR", "SEVERE_CRS")
+    covariates: Annotated[tuple[str, ...], EachOnce] = _BASELINE
 
 
 class Models(Section):
@@ -337,7 +352,7 @@ class Study(Section):
     severe_crs_grade: Annotated[StrictInt, Field(ge=1, le=5)] = 3
     baseline_window_days: Positive = 30
     hematologic_toxicity_window_days: Positive = 30
-    landmark_months: tuple[Positive, ...] = (6, 12)
+    landmark_months: Annotated[tuple[Positive, ...], EachOnce] = (6, 12)
     privacy: Privacy = Privacy()
     covariates: tuple[Covariate, ...] = PAPER_COVARIATES
     models: Models = Models()
@@ -358,13 +373,12 @@ class Study(Section):
                 filled[section] = {**part, key: [name for name in default if name in defined]}
         return {**data, "models": filled}
 
-    @model_validator(mode="after")
-    def _covariate_names_are_unique(self) -> Self:
-        names = [covariate.name for covariate in self.covariates]
-        repeated = sorted({name for name in names if names.count(name) > 1})
-        if repeated:
-            raise ValueError(f"covariate {repeated[0]!r} is defined twice")
-        return self
+    @field_validator("covariates")
+    @classmethod
+    def _covariate_names_are_unique(cls, covariates: tuple[Covariate, ...]) -> tuple[Covariate, ...]:
+        names = [covariate.name for covariate in covariates]
+        _refuse_repeats(names, "the covariate `{entry}` is defined twice", "name")
+        return covariates
 
     def covariate(self, name: str) -> Covariate:
         """Return the covariate of that name; KeyError if the study has none."""

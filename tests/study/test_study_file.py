@@ -132,10 +132,11 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
         load_study(tmp_path / "absent.yml")
 
 
-def test_covariate_defined_twice_is_refused(tmp_path: Path) -> None:
-    twice = "covariates:\n" + "- {name: s, label: S, column: sex, equals: M, levels: [f, m]}\n" * 2
-    with pytest.raises(StudyError, match="defined twice"):
-        load_study(write(tmp_path, twice))
+def test_covariate_defined_twice_is_refused_at_its_second_definition(tmp_path: Path) -> None:
+    one = "- {name: %s, label: S, column: sex, equals: M, levels: [f, m]}\n"
+    with pytest.raises(StudyError) as caught:
+        load_study(write(tmp_path, "covariates:\n" + one % "s" + one % "t" + one % "s"))
+    assert caught.value.problems == ("line 4: `covariates[3].name`: the covariate `s` is defined twice",)
 
 
 @pytest.mark.parametrize("day", ["2018-02-28", "'2018-02-28'", "2018-02-28 00:00:00"])
@@ -202,3 +203,22 @@ def test_a_switch_is_no_number_and_text_is_neither(tmp_path: Path, section: str,
 def test_a_switch_or_text_for_a_number_is_refused_at_every_depth(tmp_path: Path, text: str, place: str) -> None:
     with pytest.raises(StudyError, match=place):
         load_study(write(tmp_path, text))
+
+
+@pytest.mark.parametrize(("text", "place", "entry"), [
+    ("landmark_months:\n- 6\n- 12\n- 6\n", "line 4: `landmark_months[3]`", "6"),
+    ("models:\n  subgroups:\n    endpoints:\n    - CR\n    - CR\n", "line 5: `models.subgroups.endpoints[2]`", "CR"),
+    ("models:\n  subgroups:\n    factors: [age, age]\n", "line 3: `models.subgroups.factors[2]`", "age"),
+    ("models:\n  survival:\n    endpoints: [OS, OS]\n", "line 3: `models.survival.endpoints[2]`", "OS"),
+    ("models:\n  survival:\n    factors: [age, age]\n", "line 3: `models.survival.factors[2]`", "age"),
+    ("models:\n  cox:\n    endpoints: [OS, OS]\n", "line 3: `models.cox.endpoints[2]`", "OS"),
+    ("models:\n  cox:\n    covariates: [age, sex, age]\n", "line 3: `models.cox.covariates[3]`", "age"),
+    ("models:\n  logistic:\n    endpoints: [CR, CR]\n", "line 3: `models.logistic.endpoints[2]`", "CR"),
+    ("models:\n  logistic:\n    covariates: [age, age]\n", "line 3: `models.logistic.covariates[2]`", "age"),
+])  # fmt: skip
+def test_an_entry_that_stands_twice_in_a_list_is_refused_where_it_repeats(
+    tmp_path: Path, text: str, place: str, entry: str
+) -> None:
+    with pytest.raises(StudyError) as caught:
+        load_study(write(tmp_path, text))
+    assert caught.value.problems == (f"{place}: `{entry}` stands in the list already; take one away",)
