@@ -97,6 +97,8 @@ def _describe(problem: Any, document: CommentedMap) -> str:
         return f"{where} has the unknown value {problem['input']!r}{_nearest(str(problem['input']), allowed)}"
     if kind == "missing":
         return f"{where} is missing"
+    if kind == "tuple_type":
+        return f"{where}: write a list, or [] for none (found {_short(problem['input'])})"
     if kind == "repeated":
         return f"{where}: {problem['msg']}"
     message = problem["msg"].removeprefix("Value error, ")

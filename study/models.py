@@ -133,6 +133,19 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _section_of_comments_alone_is_left_out(cls, data: Any) -> Any:
+        """YAML reads `rules:` with nothing but comments below it as null."""
+        if not isinstance(data, dict):
+            return data
+        return {key: value for key, value in data.items() if value is not None or not cls._is_section(key)}
+
+    @classmethod
+    def _is_section(cls, key: str) -> bool:
+        field = cls.model_fields.get(key)
+        return field is not None and isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+
 
 class StudySection(Section):
     """Name of the study and the last day whose rows count (None: the newest extract's date)."""
@@ -360,15 +373,18 @@ class Study(Section):
     @model_validator(mode="before")
     @classmethod
     def _lists_left_out_name_defined_covariates(cls, data: Any) -> Any:
-        """A model list that the file leaves out holds the paper's covariates, as far as this study defines them."""
+        """A model list that the file leaves out holds the paper's covariates, as far as this study defines them.
+
+        The sections may still be null here: this runs before they are left out.
+        """
         covariates = data.get("covariates") if isinstance(data, dict) else None
         models = data.get("models") or {} if isinstance(data, dict) else None
         if not isinstance(covariates, list) or not isinstance(models, dict):
             return data
-        defined = {c.get("name") for c in covariates if isinstance(c, dict)}
+        defined = [c.get("name") for c in covariates if isinstance(c, dict)]
         filled = dict(models)
         for section, key, default in _MODEL_LISTS:
-            part = filled.get(section, {})
+            part = filled.get(section) or {}
             if isinstance(part, dict) and key not in part:
                 filled[section] = {**part, key: [name for name in default if name in defined]}
         return {**data, "models": filled}

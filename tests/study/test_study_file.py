@@ -222,3 +222,39 @@ def test_an_entry_that_stands_twice_in_a_list_is_refused_where_it_repeats(
     with pytest.raises(StudyError) as caught:
         load_study(write(tmp_path, text))
     assert caught.value.problems == (f"{place}: `{entry}` stands in the list already; take one away",)
+
+
+SECTIONS = ("study", "rules", "cohort", "response", "hsct", "privacy", "models")
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_a_section_of_comments_alone_is_left_out(tmp_path: Path, section: str) -> None:
+    text = f"{section}:\n  # name: A\n"
+    assert load_study(write(tmp_path, text)) == Study()
+
+
+@pytest.mark.parametrize("part", ["subgroups", "survival", "cox", "logistic"])
+def test_a_part_of_the_models_of_comments_alone_keeps_the_defined_covariates(tmp_path: Path, part: str) -> None:
+    text = f"covariates: [{{name: a, label: A, column: refractory, levels: [no, yes]}}]\nmodels:\n  {part}:\n"
+    left_out, empty = (load_study(write(tmp_path, each)) for each in (text.split("models")[0], text))
+    assert empty == left_out
+
+
+@pytest.mark.parametrize(("text", "place"), [
+    ("severe_crs_grade:\n", "line 1: `severe_crs_grade`"),
+    ("covariates:\n", "line 1: `covariates`: write a list, or [] for none (found nothing)"),
+    ("landmark_months:\n", "line 1: `landmark_months`"),
+    ("cohrt:\n", "line 1: `cohrt` is not a key of the study file; did you mean `cohort`?"),
+    ("rules:\n  crs:\n", "line 2: `rules.crs`"),
+])  # fmt: skip
+def test_a_value_or_list_left_empty_is_refused(tmp_path: Path, text: str, place: str) -> None:
+    with pytest.raises(StudyError) as caught:
+        load_study(write(tmp_path, text))
+    (problem,) = caught.value.problems
+    assert problem.startswith(place)
+
+
+def test_a_name_that_is_no_text_is_refused_with_its_line(tmp_path: Path) -> None:
+    text = "covariates:\n- {name: [a], label: A, column: refractory, levels: [no, yes]}\n"
+    with pytest.raises(StudyError, match=r"line 2: `covariates\[1\]\.name`: Input should be a valid string"):
+        load_study(write(tmp_path, text))
