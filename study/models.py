@@ -16,6 +16,7 @@ from pydantic import (
     StrictBool,
     StrictFloat,
     StrictInt,
+    StringConstraints,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -106,6 +107,18 @@ def _each_once(entries: tuple[Any, ...]) -> tuple[Any, ...]:
     return entries
 
 
+def _is_blank(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _tells_codes_apart(prefix: str) -> str:
+    if not prefix.replace(".", ""):  # dots in codes don't matter
+        raise ValueError("every code begins so; take it away")
+    return prefix
+
+
+Trimmed = Annotated[str, StringConstraints(strip_whitespace=True)]
+CodePrefix = Annotated[Trimmed, AfterValidator(_tells_codes_apart)]
 EachOnce = AfterValidator(_each_once)
 Day = Annotated[dt.date, BeforeValidator(_as_day)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=63)]
@@ -168,15 +181,17 @@ class Cohort(Section):
 
     infused_from: Day | None = None
     infused_to: Day | None = None
-    diagnosis_prefixes: tuple[str, ...] = ()
-    immunophenotype: str | None = None
-    excluded_diagnosis_prefixes: tuple[str, ...] = ()
+    diagnosis_prefixes: tuple[CodePrefix, ...] = ()
+    immunophenotype: Trimmed | None = None
+    excluded_diagnosis_prefixes: tuple[CodePrefix, ...] = ()
     relapsed_or_refractory: StrictBool | None = None
 
-    @field_validator("diagnosis_prefixes", "excluded_diagnosis_prefixes", mode="before")
+    @model_validator(mode="before")
     @classmethod
-    def _null_is_empty(cls, value: Any) -> Any:
-        return () if value is None else value
+    def _empty_criterion_is_left_out(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        return {key: value for key, value in data.items() if key not in cls.model_fields or not _is_blank(value)}
 
     @model_validator(mode="after")
     def _window_runs_forward(self) -> Self:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from study import Study, StudyError, load_study
+from study.models import Cohort
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -258,3 +259,31 @@ def test_a_name_that_is_no_text_is_refused_with_its_line(tmp_path: Path) -> None
     text = "covariates:\n- {name: [a], label: A, column: refractory, levels: [no, yes]}\n"
     with pytest.raises(StudyError, match=r"line 2: `covariates\[1\]\.name`: Input should be a valid string"):
         load_study(write(tmp_path, text))
+
+
+@pytest.mark.parametrize("empty", ["", "null", "''", "'  '"])
+def test_an_empty_criterion_is_not_applied(tmp_path: Path, empty: str) -> None:
+    text = "cohort:\n" + "".join(f"  {criterion}: {empty}\n" for criterion in Cohort.model_fields)
+    assert load_study(write(tmp_path, text)).cohort == Cohort()
+
+
+def test_an_unknown_criterion_is_refused_though_it_is_empty(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match=r"line 2: `cohort.infused_form` .*`infused_from`"):
+        load_study(write(tmp_path, "cohort:\n  infused_form:\n"))
+
+
+@pytest.mark.parametrize("key", ["diagnosis_prefixes", "excluded_diagnosis_prefixes"])
+@pytest.mark.parametrize("blank", ["''", "' '", "."])
+def test_a_prefix_that_begins_every_code_is_refused(tmp_path: Path, key: str, blank: str) -> None:
+    text = f"cohort:\n  {key}:\n  - C91.0\n  - {blank}\n"
+    with pytest.raises(StudyError, match=rf"line 4: `cohort\.{key}\[2\]`: every code begins so; take it away"):
+        load_study(write(tmp_path, text))
+
+
+def test_blanks_around_a_criterion_do_not_count(tmp_path: Path) -> None:
+    text = (
+        "cohort: {diagnosis_prefixes: [' C91.0 '], excluded_diagnosis_prefixes: ['C81 '], immunophenotype: ' CD19+ '}\n"
+    )
+    cohort = load_study(write(tmp_path, text)).cohort
+    assert (cohort.diagnosis_prefixes, cohort.excluded_diagnosis_prefixes) == (("C91.0",), ("C81",))
+    assert cohort.immunophenotype == "CD19+"
