@@ -54,6 +54,13 @@ HISTORY_COLUMNS = {
     "quiet_days": "bigint",
 }
 
+# As staging reads a number (the macro of that name in dbt_project/macros/readers.sql): DuckDB alone also reads nan, inf
+# and 1_000, and an infinite value, whose order of magnitude can't be had, stops a whole frame.
+READ_NUMBER = """
+create macro read_number(text) as
+    case when not contains(text, '_') and isfinite(try_cast(text as double)) then try_cast(text as double) end
+"""
+
 
 class FeedFiles(Protocol):
     """The lake files of one feed, relative to the lake."""
@@ -116,6 +123,7 @@ def raw_frames(
     with tempfile.TemporaryDirectory(prefix=".checks-", dir=lake_root.parent) as spill, duckdb.connect() as connection:
         connection.execute(f"set threads = {int(threads)}")
         connection.execute("set temp_directory = ?", [spill])
+        connection.execute(READ_NUMBER)
         delivered = _lay_feed_views(connection, plan, lake_root)
         _lay_histories(connection, histories)
         # After the views, which read the files' footers alone: want of memory there would pass for a damaged lake.

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from expectations import CheckResult, ExpectationsError, declared_checks, run_raw_checks
-from expectations.frame_queries import HISTORY_COLUMNS
+from expectations.frame_queries import DATED_BY, HISTORY_COLUMNS, READ_NUMBER
+from tests.dbt_project.rendered_macros import rendered_macros
 from tests.expectations.conftest import Files, Judge, LakePlan
 
 SOUND = {
@@ -101,6 +102,34 @@ def test_what_is_broken_is_seen_and_counted(judge_lake: Judge, feed: str, select
     assert not_passed(results) == expected
     assert all(results[name].failing_rows == count for name, count in seen.items())
     assert all(results[name].action for name in seen)
+
+
+# Feeds with a number that staging reads: its column, what else their frames read, and a check that 1e9 fails.
+NUMBERS = {
+    "lab_results": ("value", "'718-7' as loinc, 'g/L' as unit", "lab_haemoglobin_plausible"),
+    "vital_signs": ("value", "'systolic_bp' as sign", "vital_systolic_bp_plausible"),
+    "marrow_assessments": ("blast_percent", "'smear' as method", "marrow_blasts_percentage"),
+    "mrd_results": ("value_percent", "'flow' as method, null::varchar as result", "mrd_value_percentage"),
+    "medications": ("dose", "'mg' as dose_unit, null::varchar as ended_at", "dose_positive"),
+    "cart_infusions": ("cells_per_kg", "'1' as course, '1' as fraction", "cart_dose_plausible"),
+}
+
+
+@pytest.mark.parametrize("feed", NUMBERS)
+def test_what_staging_reads_as_no_number_is_no_number_to_the_checks(judge_lake: Judge, feed: str) -> None:
+    column, others, check = NUMBERS[feed]
+    select = f"""
+        select md5(i::varchar) as patient_key, '2018-01-02' as {DATED_BY[feed]}, {others},
+            coalesce(['Infinity', '-inf', 'nan', '1_000'][i + 1], '1e9') as {column}
+        from range(30) t(i)"""
+    results = judge_lake(**{feed: select})
+    assert (results[check].judged_rows, results[check].failing_rows) == (26, 26)
+    assert [name for name, result in results.items() if result.status == "error"] == []
+
+
+def test_the_checks_read_numbers_by_the_rule_of_staging() -> None:
+    rule = str(rendered_macros("readers.sql").read_number("text"))
+    assert READ_NUMBER.split(" as\n")[1].split() == rule.split()
 
 
 def test_rejected_shares_are_judged_on_the_newest_delivery(judge_lake: Judge) -> None:

@@ -1,6 +1,6 @@
 -- CAR-T doses and courses. One row per dose, course and completeness; `rows` counts infusions.
 select
-    try_cast(cells_per_kg as double) as cells_per_kg,
+    read_number(cells_per_kg) as cells_per_kg,
     try_cast(course as integer) as course,
     try_cast(fraction as integer) as fraction,
     cast(infused_at is null as integer) as date_missing,

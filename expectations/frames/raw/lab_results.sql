@@ -16,7 +16,7 @@ readings as (
         loinc,
         lower(unit) as unit,
         cast(unit is null as integer) as unit_missing,
-        try_cast(value as double) as reading,
+        read_number(value) as reading,
         rows
     from texts
 )

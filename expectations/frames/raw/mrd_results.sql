@@ -2,7 +2,7 @@
 -- One row per method, value and completeness; `rows` counts results.
 select
     method,
-    try_cast(value_percent as double) as value_percent,
+    read_number(value_percent) as value_percent,
     cast(value_percent is null and result is null as integer) as says_nothing,
     count(*) as rows
 from mrd_results

@@ -3,7 +3,7 @@
 with readings as (
     select
         sign,
-        try_cast(value as double) as reading
+        read_number(value) as reading
     from vital_signs
 )
 
