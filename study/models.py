@@ -239,10 +239,11 @@ class Covariate(Section):
     @field_validator("at_least", "equals", mode="before")
     @classmethod
     def _rule_fits_the_column(cls, value: Any, info: ValidationInfo) -> Any:
-        # A field that was refused is not among the data; its message says what is wanted here, too.
-        if not info.data.keys() >= {"column"} | ({"at_least"} if info.field_name == "equals" else set()):
+        if "column" not in info.data:  # it was refused
             return value
         wanted, words = _rule_for(info.data["column"])
+        if info.field_name == "equals" and "at_least" not in info.data:  # its message says what is wanted here, too
+            return value if wanted == "equals" else None
         if (info.field_name == wanted) != (value is not None):
             raise ValueError(words)
         return value

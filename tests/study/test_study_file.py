@@ -101,6 +101,7 @@ def test_a_rule_that_fits_its_column_loads(tmp_path: Path, rule: str) -> None:
     ("column: refractory\n  at_least: 1", 6, "`refractory` holds true or false: leave `at_least` and `equals` out"),
     ("column: wbc", 2, "`wbc` holds numbers: write `at_least` with a number, and no `equals`"),
     ("column: crs_grade\n  equals: '3'", 2, "`crs_grade` holds numbers: write `at_least` with a number"),
+    ("column: crs_grade\n  equals: 3", 2, "`crs_grade` holds numbers: write `at_least` with a number"),
     ("column: crs_grade\n  at_least: 3\n  equals: '3'", 7, "`crs_grade` holds numbers: write `at_least` with a number"),
     ("column: wbc\n  at_least: .nan", 6, "finite number (found nan)"),
     ("column: wbc\n  at_least: .inf", 6, "finite number (found inf)"),
