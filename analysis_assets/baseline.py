@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from study import Study
 
 NORMALITY_LEVEL: Final = 0.05
+MISSING_LEVEL: Final = "missing"
 NO_DATA: Final = "the extract holds no data for this characteristic"
 
 BASELINE_COLUMNS: Final[Mapping[str, Kind]] = MappingProxyType(
@@ -145,15 +146,26 @@ def baseline_characteristics(inputs: StudyInputs, study: Study) -> pd.DataFrame:
     """Return Table 1, one row per characteristic and level (empty level: the characteristic as a whole).
 
     ``n_total`` is the number of patients with a known value, ``n_missing`` the others; a level ``missing`` is added
-    where there are some. ``pct`` is not rounded, ``display`` is. Continuous rows show mean ± SD where the test of
-    normality gives P >= 0.05, else median (range). ``timing`` marks the covariates known only after the infusion.
+    where there are some. ``pct`` is of the known, that of ``missing`` of both together; it is not rounded, ``display``
+    is. Continuous rows show mean ± SD where the test of normality gives P >= 0.05, else median (range). ``timing``
+    marks the covariates known only after the infusion.
     """
     rows: list[Row] = [_row("All patients", "", n=inputs.included(), n_total=inputs.included())]
     rows.extend(_measurement_rows(inputs))
     rows.extend(_covariate_rows(inputs, study))
     rows.extend(_category_rows(inputs, study))
     rows.extend(_finding_rows(inputs))
-    return table(rows, BASELINE_COLUMNS, study.conventions)
+    return table(list(_once(rows)), BASELINE_COLUMNS, study.conventions)
+
+
+def _once(rows: Iterable[Row]) -> Iterator[Row]:
+    """Rows without repeats: a covariate may bear the name of the measurement it cuts, and both say who is missing."""
+    seen: set[tuple[object, ...]] = set()
+    for row in rows:
+        key = (row["characteristic"], row["level"], row["column_name"])
+        if key not in seen:
+            seen.add(key)
+            yield row
 
 
 def response_times(inputs: StudyInputs, study: Study) -> pd.DataFrame:
@@ -272,7 +284,7 @@ def _measurement_rows(inputs: StudyInputs) -> Iterator[Row]:
         yield {
             "characteristic": measurement.label,
             "level": "",
-            "n_total": total,
+            "n_total": summary.n,
             "n_missing": missing,
             "column_name": measurement.column,
             "timing": "baseline",
@@ -286,7 +298,7 @@ def _measurement_rows(inputs: StudyInputs) -> Iterator[Row]:
                     yield _row(
                         measurement.label, text, n=n, n_total=summary.n, n_missing=missing, column=measurement.column
                     )
-        yield from _missing_row(measurement.label, missing, total, measurement.column)
+        yield from _missing_row(measurement.label, missing, summary.n, measurement.column)
 
 
 def _covariate_rows(inputs: StudyInputs, study: Study) -> Iterator[Row]:
@@ -302,12 +314,14 @@ def _level_rows(label: str, levels: tuple[str, str], counts: LevelCounts, column
         return
     for level, n in zip(levels, (counts.reference, counts.other), strict=True):
         yield _row(label, level, n=n, n_total=counts.known, n_missing=counts.missing, column=column)
-    yield from _missing_row(label, counts.missing, counts.known + counts.missing, column)
+    yield from _missing_row(label, counts.missing, counts.known, column)
 
 
-def _missing_row(label: str, missing: int, total: int, column: str) -> Iterator[Row]:
+def _missing_row(label: str, missing: int, known: int, column: str) -> Iterator[Row]:
     if missing:
-        yield _row(label, "missing", n=missing, n_total=total, n_missing=missing, column=column)
+        everybody = known + missing
+        row = _row(label, MISSING_LEVEL, n=missing, n_total=known, n_missing=missing, column=column)
+        yield {**row, "pct": 100 * missing / everybody, "display": count_text(missing, everybody)}
 
 
 def _category_rows(inputs: StudyInputs, study: Study) -> Iterator[Row]:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis_assets.baseline import MISSING_LEVEL
 from analysis_assets.report.suppression import CountGuard
 from warehouse import Exporter, list_tables, quote
 
@@ -84,8 +85,10 @@ class CurveRule:
 
 
 def _baseline_parts(frame: pd.DataFrame, _: Tables) -> pd.DataFrame:
-    """A column's bands, levels and findings count the same patients; its row as a whole counts everybody."""
-    return frame.assign(_whole=frame["level"].fillna("") == "")
+    """A column's bands, levels and findings count the same patients; who is missing counts among everybody."""
+    level = frame["level"].fillna("")
+    missing = frame["n_missing"].where(level == MISSING_LEVEL, 0)
+    return frame.assign(_whole=level == "", _among=frame["n_total"] + missing)
 
 
 def _remission_family(frame: pd.DataFrame, _: Tables) -> pd.DataFrame:
@@ -145,7 +148,7 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
     {
         "baseline_characteristics": Rule(
             block=("column_name", "_whole"), counts=("n",), figures=("pct", *_LEVELS), totals=("n_total",),
-            missing=("n_missing",), parts=(("n", "n_total"),), totals_block=("column_name",), derive=_baseline_parts,
+            missing=("n_missing",), parts=(("n", "_among"),), totals_block=("column_name",), derive=_baseline_parts,
         ),
         "response_rates": Rule(
             block=("_family",), counts=("n",), figures=("pct", "ci_low", "ci_high", "display"), totals=("n_total",),

@@ -10,7 +10,7 @@ from analysis_assets.assets import TABLES
 from analysis_assets.inputs import StudyInputs
 from analysis_assets.published_comparison import build_published_tables
 from study import Study, load_study
-from tests.analysis_assets.marts_fixture import reference_marts
+from tests.analysis_assets.marts_fixture import Marts, reference_marts
 from warehouse import write_table
 
 ROOT = Path(__file__).parents[2]
@@ -58,7 +58,16 @@ def reference_study() -> Study:
 def reference_warehouse() -> duckdb.DuckDBPyConnection:
     """Connection to a warehouse in memory that holds everything the report reads."""
     study = reference_study()
-    connection = reference_marts().connection
+    connection = with_analyses(reference_marts(), study)
+    connection.execute(_QUALITY).fetchall()
+    for name, frame in build_published_tables(connection, study).items():
+        write_table(connection, "analysis", name, frame)
+    return connection
+
+
+def with_analyses(marts: Marts, study: Study, *names: str) -> duckdb.DuckDBPyConnection:
+    """Connection to the marts, with made-up source rows and the analysis tables called ``names``; none: all of them."""
+    connection = marts.connection
     for table, feed, order in (("outcomes", "follow_ups", "endpoint, patient_key"),
                                ("adverse_events", "adverse_events", "term, phase, patient_key")):  # fmt: skip
         evidence = _EVIDENCE.format(feed=feed, order=order)
@@ -66,10 +75,8 @@ def reference_warehouse() -> duckdb.DuckDBPyConnection:
             f"create or replace table marts.{table} as select *, {evidence} as evidence from marts.{table}"
         )
     connection.execute("alter table marts.outcomes add column reason varchar").fetchall()
-    connection.execute(_QUALITY).fetchall()
     inputs = StudyInputs(connection, study)
     for table in TABLES:
-        write_table(connection, "analysis", table.name, table.load()(inputs, study))
-    for name, frame in build_published_tables(connection, study).items():
-        write_table(connection, "analysis", name, frame)
+        if not names or table.name in names:
+            write_table(connection, "analysis", table.name, table.load()(inputs, study))
     return connection

@@ -163,13 +163,14 @@ def test_no_level_follows_from_the_others(tables: dict[str, pd.DataFrame], bands
     known, n = sum(bands), sum(bands) + missing
     head = {"column_name": "age_years", "n_missing": missing}
     rows = [{"characteristic": "All patients", "level": "", "column_name": "", "n": n, "n_total": n, "n_missing": 0}]
-    rows += [{**head, "characteristic": "Age (years)", "level": "", "n": known, "n_total": n}]
+    rows += [{**head, "characteristic": "Age (years)", "level": "", "n": known, "n_total": known}]
     rows += [
         {**head, "characteristic": "Age (years)", "level": f"{i}", "n": b, "n_total": known}
         for i, b in enumerate(bands)
     ]
     rows += [{**head, "characteristic": "Age", "level": "low", "n": bands[0], "n_total": known},
              {**head, "characteristic": "Age", "level": "high", "n": known - bands[0], "n_total": known}]  # fmt: skip
+    rows += [{**head, "characteristic": "Age (years)", "level": "missing", "n": missing, "n_total": known}]
     done = suppress({"baseline_characteristics": frame_of(tables, "baseline_characteristics", rows)}, BELOW)
     after = done["baseline_characteristics"]
     last = len(bands)
@@ -177,9 +178,18 @@ def test_no_level_follows_from_the_others(tables: dict[str, pd.DataFrame], bands
     sums += [([last], missing)] if after["n_missing"][2:].notna().any() else []
     sums += [([*range(last)], known)] if after["n_total"][2:].notna().any() or not pd.isna(after["n"][1]) else []
     sums += [([0], bands[0])] if not pd.isna(after["n"][last + 2]) else []
-    shown = after["n"][2 : last + 2].notna().tolist()
+    shown = [*after["n"][2 : last + 2].notna(), not pd.isna(after["n"].iloc[-1])]
     assert small(after[["n", "n_total", "n_missing"]].to_numpy(dtype=float)) == []
-    assert recoverable([*bands, missing], [*shown, False], sums) == []
+    assert recoverable([*bands, missing], shown, sums) == []
+
+
+def test_who_is_missing_counts_among_everybody(tables: dict[str, pd.DataFrame]) -> None:
+    """7 missing beside 10 known are two large groups; their difference is no group at all."""
+    head = {"column_name": "wbc", "characteristic": "WBC", "n_total": 10, "n_missing": 7}
+    rows = [{**head, "level": "", "n": 10}, {**head, "level": "missing", "n": 7}]
+    rows += [{"column_name": "", "characteristic": "All patients", "level": "", "n": 17, "n_total": 17, "n_missing": 0}]
+    after = suppress({"baseline_characteristics": frame_of(tables, "baseline_characteristics", rows)}, BELOW)
+    assert after["baseline_characteristics"]["n"].tolist() == [10, 7, 17]
 
 
 @settings(max_examples=40, deadline=None)

@@ -305,6 +305,32 @@ def test_missing_values_leave_the_denominator_and_have_their_own_row() -> None:
     assert rows["n_missing"].tolist() == [1, 1, 1]
 
 
+def test_known_and_missing_make_everybody_on_every_row_of_a_measurement() -> None:
+    marts = Marts()
+    for key, wbc, age in (("a", 5.0, 20), ("b", 7.0, 30), ("c", None, 40)):
+        marts.add_patient(key, wbc=wbc, age_years=age)
+    frame = baseline_characteristics(StudyInputs(marts.connection, Study()), Study()).set_index("characteristic")
+    wbc = frame.loc["WBC (×10⁹/L)"].set_index("level")
+    assert wbc[["n", "n_total", "n_missing"]].T.to_dict("list") == {"": [2, 2, 1], "missing": [1, 2, 1]}
+    assert wbc.loc["missing", "pct"] == pytest.approx(100 / 3)  # of everybody: a share of the known would mean nothing
+    age = frame.loc[["Age (years)"]].set_index("level")
+    assert "missing" not in age.index
+    assert age.loc["", ["n", "n_total", "n_missing"]].tolist() == [3, 3, 0]
+
+
+@pytest.mark.parametrize("known", [0, 1, 3])
+def test_a_characteristic_and_level_stand_once(known: int) -> None:
+    """The covariate of the previous chemotherapies bears the name of the measurement that it cuts."""
+    marts = Marts()
+    for number in range(3):
+        marts.add_patient(f"p{number}", prior_chemotherapies=3 if number < known else None)
+    frame = baseline_characteristics(StudyInputs(marts.connection, Study()), Study())
+    assert not frame.duplicated(["characteristic", "level"]).any()
+    levels = frame.loc[frame["characteristic"] == "Number of previous chemotherapies", "level"].tolist()
+    missing = ["missing"] if known < 3 else []
+    assert levels == (["", "2–4", "5–10", ">10", *missing, "<4", "≥4"] if known else [""])
+
+
 def test_open_age_bands_appear_only_where_somebody_is_in_them() -> None:
     marts = Marts()
     marts.add_patient("a", age_years=75)
