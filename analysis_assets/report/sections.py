@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from analysis_assets.baseline import MISSING_LEVEL
 from analysis_assets.report import conditions as where
 from analysis_assets.report import queries
 from analysis_assets.report.context import Record, ReportContext
@@ -92,17 +93,31 @@ class Sections:
         table = DisplayTable(
             "baseline_characteristics", "Characteristics of the patients before infusion",
             (Column("Patients", notes=("n (%), or median (range); mean ± SD where Shapiro–Wilk P is at least 0.05.",)),
-             Column("Known in", notes=("Patients with a known value: the denominator of the percentage.",))),
+             Column("Known in", notes=("Patients with a known value: the denominator of the percentage. Of those "
+                                       "missing, it is a percentage of all patients.",))),
             heading="Characteristic", remarks=self.remarks(), sql=queries.analysis_table("baseline_characteristics"),
         )  # fmt: skip
         for block in _blocks(records, "characteristic", "column_name"):
-            counted = [r for r in block if r["level"]]
-            exclusive = sum(int(r["n"] or 0) for r in counted) <= int(block[0]["n_total"] or 0)
-            flags = self._flags(counted, exclusive)
+            flags = self._baseline_flags([r for r in block if r["level"]])
             for record in block:
                 hidden = flags.get(id(record), False)
                 table.rows.append(self._baseline_row(record, hidden))
         return table
+
+    def _baseline_flags(self, records: Sequence[Record]) -> dict[int, bool]:
+        """Levels make up the known, and with a small number of missing patients everybody: neither total may tell."""
+        if not records:
+            return {}
+        levels = [r for r in records if r["level"] != MISSING_LEVEL]
+        counts = [int(r["n"] or 0) for r in levels]
+        known, missing = int(records[0]["n_total"] or 0), int(records[0].get("n_missing") or 0)
+        exclusive = sum(counts) <= known
+        flags = self._flags(levels, exclusive)
+        if exclusive and self.guard.small(missing):
+            hidden = self.guard.hidden([*counts, missing], known + missing)
+            flags |= {id(r): flags[id(r)] or flag for r, flag in zip(levels, hidden, strict=False)}
+        of_missing = self.guard.small(missing) or self.guard.small(known)
+        return flags | {id(r): of_missing for r in records if r["level"] == MISSING_LEVEL}
 
     def _flags(self, records: Sequence[Record], exclusive: bool) -> dict[int, bool]:
         if exclusive and records:
@@ -714,6 +729,8 @@ class Sections:
 
 def _described(shown: str) -> str:
     """What a characteristic without levels is described by."""
+    if shown == "–":
+        return "not known"
     if "±" in shown:
         return "mean ± SD"
     return "median (range)" if "–" in shown else "all"
