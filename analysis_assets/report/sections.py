@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from analysis_assets.baseline import MISSING_LEVEL
+from analysis_assets.conventions import convention
 from analysis_assets.report import conditions as where
 from analysis_assets.report import queries
 from analysis_assets.report.context import Record, ReportContext
@@ -180,6 +181,10 @@ class Sections:
 
     def _rate_row(self, endpoint: str, methods: dict[str, Record]) -> Row:
         exact = methods.get("clopper_pearson") or next(iter(methods.values()))
+        if not exact["n_total"]:
+            sql = queries.analysis_row("response_rates", endpoint=endpoint, ci_method=exact["ci_method"])
+            said = self.opened("not computable", endpoint_name(endpoint), sql, notes=notes_of(exact))
+            return Row(Cell(endpoint_name(endpoint)), (said, Cell("–"), Cell("–"), Cell("–")))
         patients = where.outcome(endpoint, "o.achieved")
         n, total = int(exact["n"] or 0), int(exact["n_total"] or 0)
         hidden = self.guard.hidden([n], total)[0]
@@ -212,7 +217,9 @@ class Sections:
             endpoint = str(record["endpoint"])
             patients = where.outcome(endpoint, "o.event")
             sql = queries.analysis_row("response_times", endpoint=endpoint)
-            mean = f"{number_text(record['mean'], 1)} ± {number_text(record['sd'], 1)}"
+            mean = number_text(record["mean"], 1)
+            if record["sd"] is not None:
+                mean += f" ± {number_text(record['sd'], 1)}"
             middle = (
                 f"{number_text(record['median'], 1)} ({number_text(record['min'], 0)}–{number_text(record['max'], 0)})"
             )
@@ -226,10 +233,12 @@ class Sections:
     def subgroup_response(self, endpoint: str) -> DisplayTable:
         """One binary endpoint by factor (the paper's Table 2)."""
         name = endpoint_name(endpoint)
+        corrected = convention(self.context.study.conventions).chi_square_correction
+        correction = "with Yates' continuity correction" if corrected else "without continuity correction"
         table = DisplayTable(
             f"subgroup_response_{endpoint.lower()}", f"{name} by factor",
             (Column(f"{name}: yes", notes=("n (%) of the patients at the level.",)), Column(f"{name}: no"),
-             Column("P", notes=("Pearson's χ² without continuity correction, two-sided.",)),
+             Column("P", notes=(f"Pearson's χ² {correction}, two-sided.",)),
              Column("P, Fisher", notes=("Fisher's exact test, two-sided: to be read below 5 expected.",)),
              Column("Smallest expected")),
             heading="Factor", remarks=self.remarks("Patients without a known level are left out of a factor."),
@@ -243,7 +252,7 @@ class Sections:
         return table
 
     def _subgroup_row(self, endpoint: str, record: Record, *, first: bool, hidden: bool) -> Row:
-        factor, level = str(record["factor"]), str(record["level"])
+        factor, level = str(record["factor"]), str(record["level"] or "")
         label = str(record.get("factor_label") or factor)
         sql = queries.analysis_row("subgroup_response", endpoint=endpoint, factor=factor, level=level)
         covariate = self.context.study.covariate(factor)
@@ -251,7 +260,7 @@ class Sections:
         cells = []
         for column, achieved in (("responders", "o.achieved"), ("non_responders", "not o.achieved")):
             patients = where.outcome(endpoint, achieved, at_level)
-            text = str(record.get(f"display_{column}") or record[f"n_{column}"])
+            text = str(record.get(f"display_{column}") or number_text(record[f"n_{column}"], 0))
             shown = self.guard.text(int(record[f"n_{column}"] or 0), text, hidden)
             said = "yes" if column == "responders" else "no"
             title = f"{label}, {level}: {endpoint_name(endpoint)} {said}"
@@ -266,7 +275,7 @@ class Sections:
             cells.append(self.opened(smallest, f"{title}: smallest expected count", sql, tested))
         else:
             cells += [Cell(""), Cell(""), Cell("")]
-        return Row(Cell(level), tuple(cells), group=label)
+        return Row(Cell(level or "–"), tuple(cells), group=label)
 
     def subsequent_therapies(self) -> DisplayTable:
         """What came after the first infusion."""
@@ -337,8 +346,6 @@ class Sections:
         sql = queries.analysis_row("km_summary", **keys)
         title = f"{endpoint_name(endpoint)}{f', {factor}: {level}' if factor else ''}"
         trace = f"outcome:{endpoint}"
-        median = number_text(record["median_months"], 1)
-        ends = interval_text(record["median_ci_low"], record["median_ci_high"], 1)
         counts = [
             Cell("–")
             if n is None
@@ -347,11 +354,9 @@ class Sections:
             )
             for n, said, who in ((record["n"], "patients", everyone), (record["n_events"], "events", events))
         ]
-        shown = "NR" if median == "–" else median
-        cells = [
-            *counts,
-            self.opened(f"{shown} ({ends})" if ends != "–" else shown, f"{title}: median", sql, events, trace),
-        ]
+        median = "NR" if record["n"] and record["median_months"] is None else number_text(record["median_months"], 1)
+        shown = _with_interval(median, record["median_ci_low"], record["median_ci_high"])
+        cells = [*counts, self.opened(shown, f"{title}: median", sql, events, trace)]
         for month in self.context.study.landmark_months:
             cells.append(self._landmark(keys, month, f"{title}: at {month} months", everyone, trace))
         return Row(heading, (*cells, *extra), group="")
@@ -362,7 +367,7 @@ class Sections:
                 if record["survival"] is None:
                     return Cell("–", notes=notes_of(record))
                 ends = [None if record[k] is None else 100 * record[k] for k in ("ci_low", "ci_high")]
-                text = f"{number_text(100 * record['survival'], 1)} ({interval_text(ends[0], ends[1], 1)})"
+                text = _with_interval(number_text(100 * record["survival"], 1), *ends)
                 return self.opened(
                     text, title, queries.analysis_row("km_landmarks", **keys, month=month), everyone, trace
                 )
@@ -393,7 +398,7 @@ class Sections:
                     who = where.outcome(endpoint, f"p.{queries.name(covariate.column)} is not null")
                     title = f"{endpoint_name(endpoint)} by {covariate.label}: log-rank test"
                     extra = self.opened(p_text(test["p_value"]), title, sql, who, f"outcome:{endpoint}", notes_of(test))
-                row = self._survival_row(record, Cell(str(record["level"])), small, (extra,))
+                row = self._survival_row(record, Cell(str(record["level"] or "–")), small, (extra,))
                 table.rows.append(Row(row.heading, row.cells, group=covariate.label))
         return table
 
@@ -438,17 +443,18 @@ class Sections:
         return table
 
     def _incidence(self, endpoint: str, steps: list[Record], month: int, who: PatientQuery) -> Cell:
-        reached = [step for step in steps if float(step["time_months"]) <= month]
-        if not reached or float(steps[-1]["time_months"]) < month:
+        if float(steps[-1]["time_months"]) < month:  # past the last follow-up
             return Cell("–")
-        last = reached[-1]
-        ends = [None if last[k] is None else 100 * last[k] for k in ("ci_low", "ci_high")]
-        interval = interval_text(ends[0], ends[1], 1)
-        text = number_text(100 * last["incidence"], 1) + (f" ({interval})" if interval != "–" else "")
-        sql = (
-            f"{queries.analysis_row('cumulative_incidence', endpoint=endpoint, factor='')} "
-            f"and time_months <= {month} order by time_months desc limit 1"
-        )
+        sql = queries.analysis_row("cumulative_incidence", endpoint=endpoint, factor="")
+        reached = [step for step in steps if float(step["time_months"]) <= month]
+        if reached:
+            last = reached[-1]
+            ends = [None if last[k] is None else 100 * last[k] for k in ("ci_low", "ci_high")]
+            text = _with_interval(number_text(100 * last["incidence"], 1), *ends)
+            sql += f" and time_months <= {month} order by time_months desc limit 1"
+        else:  # everybody is still followed, to the first row at least
+            text = number_text(0, 1)
+            sql += " order by time_months limit 1"
         return self.opened(text, f"{endpoint_name(endpoint)} at {month} months", sql, who, f"outcome:{endpoint}")
 
     def date_sensitivity(self) -> DisplayTable:
@@ -706,7 +712,7 @@ class Sections:
         sql = queries.analysis_row("adverse_event_rates", phase=phase, term=term, grade=grade)
         patients, trace = self._adverse_patients(phase, term, None if grade is None else int(grade))
         said = term if grade is None else f"{term}, grade {int(grade)}"
-        text = self.guard.text(int(record["n"] or 0), str(record["display"]), hidden)
+        text = self.guard.text(int(record["n"] or 0), str(record["display"] or "–"), hidden)
         ends = interval_text(record["ci_low"], record["ci_high"], 1)
         interval = self.guard.text(int(record["n"] or 0), ends, hidden)
         heading = said if grade is None else f"\u2003grade {int(grade)}"
@@ -725,6 +731,12 @@ class Sections:
             dated = "hsct_date" in self.context.patient_columns
             transplanted = "p.hsct_date is not null" if dated else "coalesce(p.bridged_to_hsct, false)"
         return where.adverse_event(phase, term, grade, transplanted), f"adverse_event:{phase}|{term}"
+
+
+def _with_interval(text: str, low: object, high: object) -> str:
+    """An estimate with its interval in brackets, or alone where there is none."""
+    ends = interval_text(low, high, 1)
+    return text if ends == "–" else f"{text} ({ends})"
 
 
 def _described(shown: str) -> str:

@@ -86,3 +86,99 @@ def test_no_band_follows_from_the_known_while_small_counts_are_hidden() -> None:
 def test_an_unknown_yes_or_no_is_not_headed_as_a_measurement() -> None:
     rows = texts(laid_out(white_cells(5), "baseline_characteristics").baseline(), group="CNSL")
     assert rows == {"not known": ["–", "0"]}
+
+
+# --- response -------------------------------------------------------------------------------------------------------
+
+
+def test_a_rate_that_rests_on_a_feed_never_delivered_is_not_computable() -> None:
+    marts = Marts()
+    for key, achieved in (("a", True), ("b", False)):
+        marts.add_patient(key)
+        marts.add_binary(key, "CR", achieved)
+        marts.add_binary(key, "SEVERE_CRS", None)
+    table = laid_out(marts, "response_rates").response_rates()
+    rows = texts(table)
+    assert rows["Severe CRS"] == ["not computable", "–", "–", "–"]
+    assert rows["Complete remission"][:2] == ["1/2", "50.0"]
+    severe = next(row for row in table.rows if row.heading.text == "Severe CRS")
+    assert severe.cells[0].notes[0].startswith("Not computable: ")
+
+
+@pytest.mark.parametrize(
+    ("days", "said"), [([28], "28.0"), ([20, 40], "30.0 ± 14.1"), ([], "–")], ids=["one", "two", "nobody"]
+)
+def test_one_responder_has_a_mean_without_a_deviation(days: list[int], said: str) -> None:
+    marts = Marts()
+    marts.add_patient("never")
+    marts.add_time("never", "TIME_TO_CR", 90, False)
+    for day in days:
+        marts.add_patient(f"day {day}")
+        marts.add_time(f"day {day}", "TIME_TO_CR", day, True)
+    assert texts(laid_out(marts, "response_times").response_times())["Time to CR"][1] == said
+
+
+@pytest.mark.parametrize(("convention", "said"), [("spss", "without continuity"), ("r", "with Yates' continuity")])
+def test_the_note_on_the_chi_square_is_that_of_the_convention(convention: str, said: str) -> None:
+    marts = Marts()
+    for key, sex, achieved in (("a", "M", True), ("b", "F", False), ("c", "F", True)):
+        marts.add_patient(key, sex=sex)
+        marts.add_binary(key, "CR", achieved)
+    table = laid_out(marts, "subgroup_response", conventions=convention).subgroup_response("CR")
+    assert table.columns[2].notes == (f"Pearson's χ² {said} correction, two-sided.",)
+
+
+def test_a_response_that_is_not_computable_has_no_counts_by_factor() -> None:
+    marts = Marts()
+    marts.add_patient("a", sex="M")
+    table = laid_out(marts, "subgroup_response").subgroup_response("CR")
+    assert texts(table, group="Gender") == {"–": ["–"] * 5}
+    assert table.rows[0].cells[2].notes[0].startswith("Not computable: ")
+
+
+# --- survival -------------------------------------------------------------------------------------------------------
+
+
+def followed(*patients: tuple[int, bool, bool]) -> Marts:
+    """Patients by day, death and CNS leukaemia."""
+    marts = Marts()
+    for number, (day, died, cns) in enumerate(patients):
+        marts.add_patient(f"p{number}", cns_leukemia=cns)
+        marts.add_time(f"p{number}", "OS", day, died)
+        marts.add_time(f"p{number}", "RELAPSE", day, died, event_kind="relapse" if died else "censored")
+    return marts
+
+
+def test_a_median_is_not_reached_only_where_somebody_was_followed() -> None:
+    marts = followed((100, True, True), (200, False, True), (300, False, True))
+    table = laid_out(marts, "km_summary", "km_landmarks", "logrank_tests").survival_by_factor("OS")
+    assert texts(table, group="CNSL")["yes"][:3] == ["3", "1", "NR"]
+    assert texts(table, group="CNSL")["no"][:3] == ["0", "0", "–"]
+    assert texts(table, group="SH2B3 mutation") == {"–": ["–"] * 6}
+
+
+def test_nor_is_it_for_an_endpoint_without_data() -> None:
+    rows = texts(laid_out(followed((100, True, True)), "km_summary", "km_landmarks").survival())
+    assert rows["Event-free survival"][2] == "–"
+    assert rows["Overall survival"][2] == "3.3"
+
+
+@pytest.mark.parametrize(("month", "said"), [(3, "0.0"), (4, "33.3"), (9, "33.3"), (10, "–")])
+def test_incidence_is_zero_before_anybody_left_and_unknown_past_the_last_follow_up(month: int, said: str) -> None:
+    """Day 100 lies in month 4, day 300 in month 10."""
+    marts = followed((100, True, True), (200, False, True), (300, False, True))
+    sections = laid_out(marts, "cumulative_incidence", landmark_months=(month,))
+    cell = sections.competing_risks().rows[0].cells[0]
+    assert cell.text.split(" (")[0] == said
+    assert (cell.evidence is None) == (said == "–")
+    if cell.evidence is not None:
+        query = list(sections.book.items)[cell.evidence].sql
+        assert len(marts.connection.execute(query).fetchall()) == 1
+
+
+@pytest.mark.parametrize(("days", "said"), [((30, 487), "0.0"), ((30, 488), "50.0 (0.0–100.0)")])
+def test_a_survival_without_interval_stands_alone(days: tuple[int, int], said: str) -> None:
+    """Month 16 is day 487; where everybody has died there is no standard error."""
+    marts = followed(*((day, True, True) for day in days))
+    table = laid_out(marts, "km_summary", "km_landmarks", landmark_months=(16,)).survival()
+    assert texts(table)["Overall survival"][3] == said
