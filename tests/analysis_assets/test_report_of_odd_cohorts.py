@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import re
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from docx import Document
 
+from analysis_assets.report import build_report
 from analysis_assets.report.context import read_context
 from analysis_assets.report.evidence import EvidenceBook
 from analysis_assets.report.sections import Sections
@@ -182,3 +188,58 @@ def test_a_survival_without_interval_stands_alone(days: tuple[int, int], said: s
     marts = followed(*((day, True, True) for day in days))
     table = laid_out(marts, "km_summary", "km_landmarks", landmark_months=(16,)).survival()
     assert texts(table)["Overall survival"][3] == said
+
+
+# --- the whole report -----------------------------------------------------------------------------------------------
+
+
+def nobody_included() -> Marts:
+    marts = Marts()
+    marts.add_patient("a", included=False, exclusion_reason="infused too early")
+    return marts
+
+
+def no_optional_feed() -> Marts:
+    marts = Marts()
+    for key in "ab":
+        marts.add_patient(key, included=True)
+    return marts
+
+
+def one_patient() -> Marts:
+    marts = Marts()
+    marts.add_patient("a", sex="M", age_years=20, wbc=5, cells_per_kg=1_001_000, complete_remission=True)
+    for endpoint in ("CR", "MRD_NEGATIVE_CR", "SEVERE_CRS"):
+        marts.add_binary("a", endpoint, endpoint == "CR")
+    for endpoint in ("OS", "EFS", "FOLLOW_UP", "RELAPSE", "NON_RELAPSE_MORTALITY", "TIME_TO_CR"):
+        marts.add_time("a", endpoint, 28 if endpoint == "TIME_TO_CR" else 100, endpoint in ("EFS", "TIME_TO_CR"))
+    marts.add_adverse_event("a", "CRS", None)
+    return marts
+
+
+def everybody_dies_on_day_0() -> Marts:
+    marts = Marts()
+    for key in "abcd":
+        marts.add_patient(key, sex="M" if key in "ab" else "F", age_years=20)
+        marts.add_binary(key, "SEVERE_CRS", True)
+        for endpoint in ("OS", "EFS", "FOLLOW_UP", "RELAPSE", "NON_RELAPSE_MORTALITY"):
+            marts.add_time(key, endpoint, 0, endpoint in ("OS", "EFS", "NON_RELAPSE_MORTALITY"))
+        marts.add_adverse_event(key, "CRS", 5)
+    return marts
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cohort", [nobody_included, no_optional_feed, one_patient, everybody_dies_on_day_0])
+def test_no_table_shows_what_a_program_calls_nothing(cohort: Callable[[], Marts], tmp_path: Path) -> None:
+    study = Study()
+    page = build_report(with_analyses(cohort(), study), study, tmp_path).read_text(encoding="utf-8")
+    shown = re.findall(r"<(?:t[dh]|dd|dt|small)\b[^>]*>(.*?)</", page, re.DOTALL)
+    files = sorted((tmp_path / "tables").glob("*.csv"))
+    for path in files:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            shown += [text for row in csv.reader(file) for text in row]
+        document = Document(str(path.with_suffix(".docx")))
+        shown += [cell.text for row in document.tables[0].rows for cell in row.cells]
+    assert len(files) >= 5
+    assert "–" in shown
+    assert [text for text in shown if re.search(r"\b(None(?! of )|nan|NaN|NaT|inf)\b|<NA>", text)] == []
