@@ -372,7 +372,7 @@ def _continuous(summary: NumericSummary, values: Distribution) -> Row:
 def _range_text(summary: NumericSummary) -> str:
     if summary.median is None or summary.minimum is None or summary.maximum is None:
         return ""
-    return median_text(summary.median, summary.minimum, summary.maximum, summary.decimals)
+    return median_text(summary.median, summary.minimum, summary.maximum, summary.decimals, exact=summary.exact)
 
 
 def _summary_of(sample: Distribution) -> NumericSummary:

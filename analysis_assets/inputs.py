@@ -87,6 +87,7 @@ class NumericSummary:
     Attributes:
         n: Patients with a value.
         decimals: Decimals (0 to 2) that the values are recorded with.
+        exact: Whether none of the values has more than those decimals.
         skewness: Adjusted Fisher-Pearson skewness.
         excess_kurtosis: Population kurtosis less 3.
     """
@@ -100,6 +101,7 @@ class NumericSummary:
     skewness: float | None
     excess_kurtosis: float | None
     decimals: int
+    exact: bool = True
 
 
 @dataclass(frozen=True)
@@ -903,6 +905,7 @@ def _numeric_summary(sample: Distribution) -> NumericSummary:
         kurtosis = fourth / second**2 - 3
         if n > 2:
             skewness = third / second**1.5 * math.sqrt(n * (n - 1)) / (n - 2)
+    decimals = next((d for d in range(3) if np.all(np.abs(value - np.round(value, d)) < SAME)), None)
     return NumericSummary(
         n=n,
         median=weighted_median(value, weight),
@@ -912,5 +915,6 @@ def _numeric_summary(sample: Distribution) -> NumericSummary:
         sd=math.sqrt(second * n / (n - 1)) if n > 1 else None,
         skewness=skewness,
         excess_kurtosis=kurtosis,
-        decimals=next((d for d in (0, 1) if np.all(np.abs(value - np.round(value, d)) < SAME)), 2),
+        decimals=2 if decimals is None else decimals,
+        exact=decimals is not None,
     )

@@ -95,9 +95,13 @@ def mean_text(mean: float, sd: float, decimals: int) -> str:
     return f"{rounded(mean, decimals + 1)} ± {rounded(sd, decimals + 1)}"
 
 
-def median_text(median: float, minimum: float, maximum: float, decimals: int) -> str:
-    """Return ``median (minimum–maximum)`` with the decimals of the values, one more if the median falls between two."""
-    between = abs(median - float(rounded(median, decimals))) > 1e-9
+def median_text(median: float, minimum: float, maximum: float, decimals: int, *, exact: bool = True) -> str:
+    """Return ``median (minimum–maximum)`` with the decimals of the values, one more if the median falls between two.
+
+    Values with more decimals than are shown (not ``exact``) get none more: beside a rounded minimum and maximum the
+    median could stand outside its own range.
+    """
+    between = exact and abs(median - float(rounded(median, decimals))) > 1e-9
     return f"{rounded(median, decimals + between)} ({rounded(minimum, decimals)}–{rounded(maximum, decimals)})"
 
 

@@ -201,7 +201,7 @@ def test_numeric_summary_by_hand(inputs: StudyInputs) -> None:
 def test_values_are_given_in_the_unit_asked_for(inputs: StudyInputs, marts: Marts) -> None:
     marts.connection.execute("update marts.patients set cells_per_kg = 1500000 * (1 + (patient_key = 'a')::integer)")
     summary = inputs.numeric_summaries({"cells_per_kg": 1e6})["cells_per_kg"]
-    assert (summary.minimum, summary.maximum, summary.decimals) == (1.5, 3.0, 1)
+    assert (summary.minimum, summary.maximum, summary.decimals, summary.exact) == (1.5, 3.0, 1, True)
     assert inputs.distribution("cells_per_kg", 1e6).value.tolist() == [1.5, 3.0]
 
 

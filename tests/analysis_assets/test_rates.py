@@ -98,6 +98,11 @@ def test_texts_of_counts_and_measurements() -> None:
     assert median_text(35.76, 0.7, 850.6, 2) == "35.76 (0.70–850.60)"
 
 
+@pytest.mark.parametrize(("exact", "said"), [(True, "1.005 (1.00–1.01)"), (False, "1.01 (1.00–1.01)")])
+def test_a_median_has_a_decimal_more_only_beside_values_that_are_shown_in_full(exact: bool, said: str) -> None:
+    assert median_text(1.005, 1.0, 1.01, 2, exact=exact) == said
+
+
 def test_pearson_by_hand() -> None:
     # 10 20 / 30 40: n (ad - bc)^2 / margins = 100 x 200^2 / (30 x 70 x 40 x 60).
     result = two_by_two(10, 20, 30, 40)

@@ -359,6 +359,24 @@ def test_normally_distributed_values_show_mean_and_deviation() -> None:
     assert age["normality_p"] > 0.05
 
 
+@pytest.mark.parametrize(
+    ("doses", "said"),
+    [
+        ((1_001_000,), "1.00 (1.00–1.00)"),  # it was 1.001 (1.00–1.00)
+        ((1_001_000, 1_002_000), "1.00 (1.00–1.00)"),  # 1.0015, between two that are shown rounded
+        ((1_010_000, 1_020_000), "1.015 (1.01–1.02)"),
+        ((1_000_000, 2_000_000), "1.5 (1–2)"),
+    ],
+)
+def test_a_median_is_printed_within_its_own_range(doses: tuple[int, ...], said: str) -> None:
+    marts = Marts()
+    for dose in doses:
+        marts.add_patient(f"dose {dose}", cells_per_kg=dose)
+    frame = baseline_characteristics(StudyInputs(marts.connection, Study()), Study())
+    cells = frame[(frame["column_name"] == "cells_per_kg") & (frame["level"] == "")].iloc[0]
+    assert cells["display"] == said
+
+
 def test_parts_of_the_cohort_flow_add_up() -> None:
     flow = cohort_flow(empty_cohort(), Study())
     assert flow["n_remaining"].tolist() == [4, 3]
