@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from analysis_assets.tables import number_text
 from warehouse import WarehouseHome, connect_read_only
 
 
@@ -80,14 +81,17 @@ def _checks(passed: int, warnings: int, failed: int, broken: int, skipped: int) 
 def _rate(count: int | None, total: int | None, pct: float | None) -> str:
     if count is None or not total or pct is None:
         return "not computable"
-    return f"{count} ({pct:.1f}%)"
+    return f"{count} ({number_text(pct, 1)}%)"
 
 
 def _median(endpoint: str, median: float | None, low: float | None, high: float | None, method: str | None) -> str:
+    """One line; where neither end of the interval is known, none is given."""
+    head = f"  median {endpoint:<10} "
     if method is None:
-        return f"  median {endpoint:<10} not computable"
-
-    def months(value: float | None) -> str:
-        return "not reached" if value is None else f"{value:.1f}"
-
-    return f"  median {endpoint:<10} {months(median)} months (95% CI {months(low)} to {months(high)}; {method})"
+        return f"{head}not computable"
+    low_text, high_text = ("not reached" if end is None else number_text(end, 1) for end in (low, high))
+    if median is None:
+        interval = f" (95% CI {low_text} months to {high_text}; {method})" if low is not None else ""
+        return f"{head}not reached{interval}"
+    interval = "no 95% CI" if low is None and high is None else f"95% CI {low_text} to {high_text}"
+    return f"{head}{number_text(median, 1)} months ({interval}; {method})"
