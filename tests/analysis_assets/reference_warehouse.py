@@ -76,7 +76,7 @@ def with_analyses(marts: Marts, study: Study, *names: str) -> duckdb.DuckDBPyCon
         )
     connection.execute("alter table marts.outcomes add column reason varchar").fetchall()
     inputs = StudyInputs(connection, study)
-    for table in TABLES:
-        if not names or table.name in names:
-            write_table(connection, "analysis", table.name, table.load()(inputs, study))
+    for built in TABLES:
+        if not names or built.name in names:
+            write_table(connection, "analysis", built.name, built.load()(inputs, study))
     return connection
