@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from json import dumps, loads
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from analysis_assets.taking_over import file_hashes, made_from
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SWIMMER_LANES: Final = 300
 INDEX_NAME: Final = "figures.json"
+_WITHOUT_COUNTS: Final = ("forest_",)
 _TABLES: Final = (
     "km_curves",
     "km_summary",
@@ -87,6 +88,9 @@ class InlinedFigure(DrawnFigure):
         return DrawnFigure(**fields)
 
 
+AnyFigure = TypeVar("AnyFigure", bound="Plot | DrawnFigure")
+
+
 def draw_gallery(
     plots: Sequence[Plot], folder: Path, code_version: str, drawing: DrawingProcess | None = None
 ) -> list[InlinedFigure]:
@@ -142,15 +146,25 @@ def read_gallery(folder: Path) -> list[DrawnFigure]:
 
 
 def plots(connection: duckdb.DuckDBPyConnection, study: Study, *, synthetic: bool) -> list[Plot]:
-    """Return the figures of the study in the order of the report; drawing them reads nothing any more."""
+    """Return the figures of the study in the order of the report; drawing them reads nothing any more.
+
+    Where the study hides small counts, a figure that shows counts or single patients is none of them: it is neither
+    drawn nor taken over from an earlier night.
+    """
     frames = {name: connection.execute(f"from analysis.{name}").df() for name in _TABLES}
-    return [
+    drawn = [
         *_cohort_plots(frames, synthetic),
         *_survival_plots(frames, study, synthetic),
         *_model_plots(frames, study, synthetic),
         *_safety_plots(frames, study, synthetic),
         _swimmer_plot(connection, study, synthetic),
     ]
+    return without_counts(drawn) if study.privacy.small_cell_below is not None else drawn
+
+
+def without_counts(figures: Sequence[AnyFigure]) -> list[AnyFigure]:
+    """Return the figures that may be shown while small counts are hidden: no count, no patient stands in them."""
+    return [figure for figure in figures if figure.name.startswith(_WITHOUT_COUNTS)]
 
 
 Frames = Mapping[str, "pd.DataFrame"]

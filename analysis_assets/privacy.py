@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis_assets.baseline import MISSING_LEVEL
-from analysis_assets.report.suppression import CountGuard
+from analysis_assets.report.suppression import REMARKS, CountGuard
 from warehouse import Exporter, list_tables, quote
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 Tables = Mapping[str, "pd.DataFrame"]
 
-REMARKS: Final = ("note", "warning")
 CURVE_DECIMALS: Final = 2  # a survival estimate with all its digits can be turned back into the steps behind it
 
 

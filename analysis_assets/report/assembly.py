@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from analysis_assets.gallery import without_counts
 from analysis_assets.report import conditions as where
 from analysis_assets.report import page, quarantine, queries, records
 from analysis_assets.report.changes import read_changes
@@ -18,14 +19,11 @@ if TYPE_CHECKING:
     from analysis_assets.gallery import DrawnFigure, Plot
     from analysis_assets.report.context import ReportContext
 
-# Figures that print or draw single patients or small groups; left out while small counts are hidden.
-_FIGURES_WITHOUT_COUNTS = ("forest_",)
-
 
 def lay_out(context: ReportContext, figures: Sequence[Plot | DrawnFigure], out_dir: Path) -> str:
     """Write `tables/` into `out_dir` and return the page, with a slot for each figure (`page.fill_slots`)."""
     book = EvidenceBook(shows_patients=not context.guard.active)
-    report = _Report(context, book, figures)
+    report = _Report(context, book, without_counts(figures) if context.guard.active else figures)
     sections = [part for part in report.sections() if part.blocks]
     html = page.render(
         title=context.study.study.name,
@@ -122,11 +120,7 @@ class _Report:
         return [table_html(table)]
 
     def _figures(self, section: str, *, small: bool = False) -> list[str]:
-        shown = [
-            f for f in self.figures
-            if f.section == section and (not self.context.guard.active or f.name.startswith(_FIGURES_WITHOUT_COUNTS))
-        ]  # fmt: skip
-        slots = [page.figure_slot(figure.name) for figure in shown]
+        slots = [page.figure_slot(figure.name) for figure in self.figures if figure.section == section]
         return [f'<div class="gallery">{"".join(slots)}</div>'] if small and slots else slots
 
     def headline(self) -> Section:

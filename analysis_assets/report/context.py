@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from analysis_assets.report import queries
-from analysis_assets.report.suppression import CountGuard
+from analysis_assets.report.suppression import REMARKS, CountGuard, without_figures
 
 if TYPE_CHECKING:
     import duckdb
@@ -102,6 +102,9 @@ def read_context(connection: duckdb.DuckDBPyConnection, study: Study, previous: 
         connection.execute(queries.QUARANTINE_FILES_VIEW).fetchall()
     if context.has("quality", "build"):
         context.build = next(iter(context.rows(queries.BUILD)), {})
+    if context.guard.active:
+        for record in (record for records in context.records.values() for record in records):
+            record |= {column: without_figures(str(record[column])) for column in REMARKS if record.get(column)}
     return context
 
 

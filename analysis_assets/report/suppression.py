@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 HIDDEN = "*"
+REMARKS = ("note", "warning")
+"""Columns of an analysis table that hold sentences, in which a figure may be a count."""
+
+
+def without_figures(remark: str) -> str | None:
+    """The parts of a remark (between semicolons) in which nothing can be a count; None where none is left.
+
+    A study day (`day 60`) stays; `1.1 events per candidate variable` and `1 patients left out` go.
+    """
+    parts = [part for part in remark.split("; ") if not re.search(r"\d", re.sub(r"\bday \d+", "", part))]
+    return "; ".join(parts) or None
 
 
 @dataclass(frozen=True)

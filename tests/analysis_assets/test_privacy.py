@@ -13,7 +13,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from analysis_assets.gallery import draw_gallery, plots, read_gallery
 from analysis_assets.privacy import CURVES, EXPORTED, LEFT_OUT, RULES, exporter_of, suppress, suppressing_exporter
+from analysis_assets.report.context import read_context
+from analysis_assets.report.suppression import without_figures
+from study import Study
 from study.models import Privacy
 from tests.analysis_assets.reference_warehouse import reference_study, reference_warehouse
 from warehouse import list_tables
@@ -118,9 +122,45 @@ def test_a_second_export_has_the_same_bytes_and_the_tables_own_types(
 
 
 def test_off_unless_the_study_asks_for_it() -> None:
-    study = reference_study()
-    assert exporter_of(study) is None
-    assert exporter_of(study.model_copy(update={"privacy": Privacy(small_cell_below=5)})) is not None
+    assert exporter_of(reference_study()) is None
+    assert exporter_of(private_study()) is not None
+
+
+def private_study() -> Study:
+    return reference_study().model_copy(update={"privacy": Privacy(small_cell_below=BELOW)})
+
+
+def test_only_figures_without_counts_and_patients_are_drawn(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    everything = plots(warehouse, reference_study(), synthetic=True)
+    forests = [plot.name for plot in everything if plot.section == "models"]
+    assert len(forests) == 4 < len(everything)
+    draw_gallery(plots(warehouse, private_study(), synthetic=True), tmp_path, "1.0")
+    assert [figure.name for figure in read_gallery(tmp_path)] == forests
+    assert {path.stem for path in tmp_path.iterdir()} == {"figures", *forests}
+
+
+@pytest.mark.parametrize(
+    ("remark", "left"),
+    [("3.0 events per variable, fewer than 10: unstable", None),
+     ("status on day 60; 1 patients whose follow-up had ended by then left out", "status on day 60"),
+     ("1.1 events per candidate variable; immortal-time bias: known on day 0", "immortal-time bias: known on day 0"),
+     ("not reached", "not reached")],
+)  # fmt: skip
+def test_what_may_count_in_a_remark_goes_and_the_rest_stays(remark: str, left: str | None) -> None:
+    assert without_figures(remark) == left
+
+
+def test_no_remark_of_the_report_holds_a_count(warehouse: duckdb.DuckDBPyConnection) -> None:
+    def notes(study: Study) -> set[str]:
+        context = read_context(warehouse, study)
+        return {str(r["note"]) for name in ("cox_models", "logistic_models") for r in context.table(name) if r["note"]}
+
+    assert any("events per variable" in note for note in notes(reference_study()))
+    kept = notes(private_study())
+    assert "status on day 60" in kept
+    assert all(without_figures(note) == note for note in kept)
 
 
 def frame_of(tables: Mapping[str, pd.DataFrame], name: str, rows: list[dict[str, Any]]) -> pd.DataFrame:

@@ -15,6 +15,8 @@ import pytest
 from analysis_assets.drawing import Drawer, DrawingJob
 from analysis_assets.gallery import INDEX_NAME, Plot, draw_gallery, plots, read_gallery
 from analysis_assets.taking_over import made_from, take_over
+from study import Study
+from study.models import Privacy
 from tests.analysis_assets.reference_warehouse import reference_study, reference_warehouse
 
 CODE = "1.0+abc"
@@ -133,11 +135,31 @@ def test_an_index_that_cannot_be_read_stops_no_night(last: Path, content: bytes)
     assert taken(last, [plot_of("one", 1)]) == []
 
 
+def job_of(study: Study, database: Path, folder: Path, last: Path) -> dict[str, Any]:
+    return {"job": vars(DrawingJob(str(database), study.as_dbt_variable(), str(folder), True, str(last), CODE))}
+
+
+def test_a_night_that_hides_small_counts_takes_over_no_figure_with_counts(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    database, last = tmp_path / "warehouse.duckdb", tmp_path / "last"
+    warehouse.execute(f"attach '{database}' as stored; copy from database memory to stored; detach stored")
+    everything = plots(warehouse, reference_study(), synthetic=True)
+    kept = [plot for plot in everything if plot.name in ("swimmer", "crs", "km_os", "forest_cox_os")]
+    draw_gallery(kept, last, CODE)
+    private = reference_study().model_copy(update={"privacy": Privacy(small_cell_below=5)})
+    both = {}
+    for name, study in (("open", reference_study()), ("private", private)):
+        taken = Drawer()(job_of(study, database, tmp_path / name, last))["taken"]
+        both[name] = {figure["name"] for figure in taken.values()}
+    assert both == {"open": {plot.name for plot in kept}, "private": {"forest_cox_os"}}
+    assert {path.name for path in (tmp_path / "private").iterdir()} == {"forest_cox_os.svg", "forest_cox_os.png"}
+
+
 def drawn_by_a_second_process(database: Path, folder: Path, last: Path) -> tuple[list[dict[str, Any]], int]:
     """Draw the first five figures as the second process does; return them and how many of all were taken over."""
     drawer = Drawer()
-    job = DrawingJob(str(database), reference_study().as_dbt_variable(), str(folder), True, str(last), CODE)
-    read = drawer({"job": vars(job)})
+    read = drawer(job_of(reference_study(), database, folder, last))
     figures = [read["taken"].get(position) or drawer({"draw": position}) for position in range(5)]
     return figures, len(read["taken"])
 
