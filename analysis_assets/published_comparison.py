@@ -1,8 +1,9 @@
 """The printed figures of a paper beside the computed ones, cell by cell.
 
-`reproduced`: the unrounded computed figure lies within half a unit of the last printed digit. `misprint`: it does not,
-and the paper contradicts itself there. `differs`: it does not, and nothing else in the paper speaks against the print.
-`not_computable`: no analysis table holds the figure.
+`reproduced`: the unrounded computed figure lies within half a unit of the last printed digit; or a dash is printed, and
+what was computed gave no figure. `misprint`: not so, and the audit has proven the print wrong. `differs`: not so, and
+the audit has not; where two places of the paper draw, neither is proven wrong. `not_computable`: no analysis table
+holds the figure, or nothing was computed.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from analysis_assets.frames import Kind, table
-from analysis_assets.paper_audit import audit_published
+from analysis_assets.paper_audit import UNDECIDED, audit_published
 from analysis_assets.paper_audit.printed import Cell, Level, parse_level, parse_statistic, read_cells
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ AUDIT_TABLE_COLUMNS: Mapping[str, Kind] = {
 COMPARED_TABLES = (
     "baseline_characteristics", "subgroup_response", "logistic_models", "cox_models", "adverse_event_rates",
     "km_summary", "km_landmarks", "logrank_tests", "response_rates", "response_times", "follow_up",
-    "subsequent_therapies",
+    "subsequent_therapies", "selection_steps",
 )  # fmt: skip
 # What SPSS prints on a separated row stands beside the honest estimate in the logistic table.
 _SPSS_COLUMNS = {
@@ -60,7 +61,12 @@ def published_audit(figures: PublishedFigures, convention: str) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class _Answer:
-    """The computed counterpart of a printed figure."""
+    """The computed counterpart of a printed figure.
+
+    Attributes:
+        found: a row and column hold it, or would.
+        empty: it was computed that there is no such figure, as where a dash is printed; not that nothing was computed.
+    """
 
     analysis_table: str = ""
     keys: str = ""
@@ -68,6 +74,7 @@ class _Answer:
     value: float | None = None
     note: str = ""
     found: bool = False
+    empty: bool = False
 
 
 def published_comparison(
@@ -95,14 +102,14 @@ def published_comparison(
 
 
 def _answer(cell: Cell, rules: list[dict[str, str]], records: Mapping[str, list[dict[str, Any]]]) -> _Answer:
-    mapped = ""
+    mapped, mapped_keys = "", dict[str, str]()
     for rule in rules:
         places = _matches(rule, cell)
         if places is None:
             continue
         name = rule["analysis_table"]
-        mapped = mapped or name
         keys = dict(pair.partition("=")[::2] for pair in _filled(rule["keys"], places).split(";"))
+        mapped, mapped_keys = (mapped, mapped_keys) if mapped else (name, keys)
         row = next((r for r in records.get(name, []) if all(_same(r.get(k), v) for k, v in keys.items())), None)
         if row is not None:
             column = _filled(rule["column"], places)
@@ -110,9 +117,33 @@ def _answer(cell: Cell, rules: list[dict[str, str]], records: Mapping[str, list[
     if not mapped:
         return _Answer(note="no rule of the mapping leads to this figure")
     if parse_statistic(cell.statistic).model.startswith("multi") and cell.interval is None:
-        return _Answer(mapped, found=True, note="no factor entered the model, as printed")
+        return _outside_the_model(mapped, mapped_keys, records)
     reason = "has no such row" if records.get(mapped) else "is empty or missing"
     return _Answer(mapped, note=f"analysis.{mapped} {reason}")
+
+
+def _outside_the_model(name: str, keys: Mapping[str, str], records: Mapping[str, list[dict[str, Any]]]) -> _Answer:
+    """What stands beside a dash in place of a multivariate figure: what the selection kept, if one ran at all."""
+    outcome, family = keys.get("outcome") or keys.get("endpoint", ""), name.removesuffix("_models")
+    steps = [
+        step
+        for step in records.get("selection_steps", [])
+        if _same(step.get("outcome"), outcome) and _same(step.get("model_family"), family)
+    ]
+    if not any((_number(step.get("step")) or 0) > 0 for step in steps):  # step 0: it could not begin
+        why = "; ".join(str(step["note"]) for step in steps if isinstance(step.get("note"), str))
+        return _Answer(name, note=f"no selection ran for {outcome}" + (f": {why}" if why else ""))
+    own = [
+        row
+        for row in records.get(name, [])
+        if all(_same(row.get(k), v) for k, v in keys.items() if k in ("outcome", "endpoint"))
+    ]
+    kept = [str(row.get("term")) for row in own if _same(row.get("model"), keys.get("model", ""))]
+    if not kept:
+        return _Answer(name, found=True, empty=True, note="no factor entered the model, as printed")
+    if any(_same(row.get(k), v) for row in own for k, v in keys.items() if k in ("term", "term_label")):
+        return _Answer(name, found=True, empty=True, note="the factor did not enter the model, as printed")
+    return _Answer(name, found=True, note=f"no number is printed; the model holds {', '.join(kept)}")
 
 
 def _matches(rule: dict[str, str], cell: Cell) -> dict[str, str] | None:
@@ -167,7 +198,7 @@ def _from_row(row: dict[str, Any], name: str, keys: Mapping[str, str], column: s
         value = _number(row.get(_SPSS_COLUMNS[column]))
         value = None if value is not None and value > _SPSS_OVERFLOW else value
         told = "separated: compared with what SPSS prints; the row itself holds Firth's estimate"
-        return _Answer(name, shown, _SPSS_COLUMNS[column], value, told, found=True)
+        return _Answer(name, shown, _SPSS_COLUMNS[column], value, told, found=True, empty=value is None)
     value = None
     if "-" in column:
         parts = [_number(row.get(part)) for part in column.split("-")]
@@ -176,7 +207,8 @@ def _from_row(row: dict[str, Any], name: str, keys: Mapping[str, str], column: s
     else:
         value = _number(row.get(column))
     value = None if value is None else value * scale
-    return _Answer(name, shown, column, value, note, found=column in row or "-" in column)
+    empty = value is None and (_number(row.get("n")) or 0) > 0  # patients were looked at, and there is no such figure
+    return _Answer(name, shown, column, value, note, found=column in row or "-" in column, empty=empty)
 
 
 def _number(value: object) -> float | None:
@@ -191,15 +223,21 @@ def _number(value: object) -> float | None:
 
 @dataclass(frozen=True)
 class _Proof:
-    """Why the audit holds that a figure is wrong."""
+    """Why the audit names a figure."""
 
     check: str
     explanation: str
 
+    @property
+    def decided(self) -> bool:
+        """False where two places draw: that tonight's figure agrees with the other one proves nothing by the paper."""
+        return not self.explanation.endswith(UNDECIDED)
+
 
 def _proven(audit: pd.DataFrame) -> dict[tuple[str, str, str, str], _Proof]:
     proofs: dict[tuple[str, str, str, str], _Proof] = {}
-    for record in audit.to_dict(orient="records"):
+    records = audit.to_dict(orient="records")
+    for record in sorted(records, key=lambda r: str(r["explanation"]).endswith(UNDECIDED)):  # proofs before draws
         check, statistic = str(record["check"]), str(record["statistic"])
         place = (str(record["source_table"]), str(record["item"]), str(record["level"]))
         proof = _Proof(check, str(record["explanation"]))
@@ -237,7 +275,7 @@ def _verdict(cell: Cell, answer: _Answer, proof: _Proof | None) -> tuple[str, st
     if not answer.found:
         return "not_computable", answer.note
     if cell.interval is None:
-        if cell.text in _LONG_DASHES and answer.value is None:
+        if cell.text in _LONG_DASHES and answer.empty:
             return "reproduced", answer.note or "no figure, as printed"
         return "not_computable", answer.note or "no number is printed"
     if answer.value is None:
@@ -246,7 +284,7 @@ def _verdict(cell: Cell, answer: _Answer, proof: _Proof | None) -> tuple[str, st
         told = f"the audit doubts the print all the same: {proof.explanation}" if proof is not None else ""
         return "reproduced", "; ".join(part for part in (told, _brief(answer)) if part)
     if proof is not None:
-        return "misprint", f"{proof.check}: {proof.explanation}"
+        return "misprint" if proof.decided else "differs", f"{proof.check}: {proof.explanation}"
     return "differs", answer.note
 
 

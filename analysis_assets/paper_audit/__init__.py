@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 AUDIT_COLUMNS = ("check", "source_table", "item", "level", "statistic", "printed", "expected", "explanation")
 
-__all__ = ["AUDIT_COLUMNS", "audit_published"]
+UNDECIDED = "Which is right is not decided."
+"""How an explanation ends where two places draw: both are named, and neither is proven wrong."""
+
+__all__ = ["AUDIT_COLUMNS", "UNDECIDED", "audit_published"]
 
 
 def audit_published(published: pd.DataFrame) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from analysis_assets.paper_audit import UNDECIDED
 from analysis_assets.paper_audit.crosstabs import CrossedItem, group_totals, independence_p_values
 from analysis_assets.paper_audit.printed import (
     TOLERANCE,
@@ -406,6 +407,7 @@ def _contradiction(
     others = sorted({_where(e) for e in everything if e.cell is not piece.cell and e.possible & set(best)})
     support = "; ".join(others[:5]) or "nothing else"
     right = " or ".join(str(k) for k in best)
+    draw = f" {UNDECIDED}" if len(best) > 1 and piece.possible & set(best) else ""
     if piece.kind == "pct":
         expected = " or ".join(_percent_like(piece.cell.text, k, denominator) for k in best)
         if not piece.possible:
@@ -414,7 +416,7 @@ def _contradiction(
             return Finding("percentage", piece.cell, expected, text)
         row_count = _count_in_row(piece.cell, population)
         check = "percentage" if row_count in best else "text" if in_text else "margin"
-        text = f"{piece.cell.text}% stands against {right} of {denominator} ({expected}%) in {support}."
+        text = f"{piece.cell.text}% stands against {right} of {denominator} ({expected}%) in {support}.{draw}"
         return Finding(check, piece.cell, expected, text)
     check = "text" if in_text else "margin"
     printed = "/".join(str(k) for k in sorted(piece.possible))
@@ -422,7 +424,7 @@ def _contradiction(
         rest = [k for k in best if k not in piece.possible]
         right = " or ".join(str(k) for k in rest)
         support = "; ".join(sorted({_where(e) for e in everything if e.possible & set(rest)})[:5])
-    return Finding(check, piece.cell, right, f"{printed} patients here, {right} by {support}.")
+    return Finding(check, piece.cell, right, f"{printed} patients here, {right} by {support}.{draw}")
 
 
 def _where(piece: Evidence) -> str:

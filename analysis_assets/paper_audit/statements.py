@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Iterator
 
+from analysis_assets.paper_audit import UNDECIDED
 from analysis_assets.paper_audit.counts import is_text_table
 from analysis_assets.paper_audit.effects import EffectRow, effect_rows
 from analysis_assets.paper_audit.printed import (
@@ -83,9 +84,11 @@ def _places_disagree(blocks: list[list[Cell]]) -> Iterator[Finding]:
         support = [sum(_meet(c, other) for other in printed) for c in printed]
         for cell, agreeing in zip(printed, support, strict=True):
             others = [o for o in printed if not _meet(cell, o)]
-            if others and agreeing <= max(support[printed.index(o)] for o in others):
+            most = max((support[printed.index(o)] for o in others), default=0)
+            if others and agreeing <= most:
                 said = "; ".join(f"{o.text} in {_place(o)}" for o in others)
                 text = f"{statistic} of {cell.item}: {cell.text} in {_place(cell)}, but {said}."
+                text += f" {UNDECIDED}" if agreeing == most else ""
                 yield Finding("text", cell, others[0].text, text)
 
 

@@ -33,7 +33,7 @@ def comparison_summary(context: ReportContext, book: EvidenceBook) -> DisplayTab
         "published_comparison_summary", "Printed and computed figures, by table of the paper",
         tuple(Column(VERDICT_NAMES[v]) for v in VERDICTS), heading="Table",
         remarks=("Reproduced: the unrounded figure lies within half a unit of the last printed digit. "
-                 "Misprint: it does not, and the paper contradicts itself there.",),
+                 "Misprint: it does not, and the paper's other figures prove it wrong.",),
         sql=queries.analysis_table("published_comparison"),
     )  # fmt: skip
     by_table: dict[str, Counter[str]] = {}

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis_assets.paper_audit import AUDIT_COLUMNS, audit_published
+from analysis_assets.paper_audit import AUDIT_COLUMNS, UNDECIDED, audit_published
 from analysis_assets.paper_audit.crosstabs import independence_p_values
 from analysis_assets.paper_audit.effects import EffectRow, feasible_estimates, solve_tables, spss_separated_p
 from analysis_assets.paper_audit.printed import Cell, name_of, parse_level, place_of, printed_interval
@@ -123,6 +123,30 @@ def test_the_bundled_paper_yields_its_proven_misprints_and_nothing_else() -> Non
         ("text", TEXT, "follow-up (months)", "methods", "0.9", "0"),
         ("text", TEXT, "follow-up (months)", "discussion", "0", "0.9"),
     }  # fmt: skip
+
+
+def test_of_the_bundled_paper_the_audit_leaves_one_draw_undecided() -> None:
+    findings = audit_published(read_paper())
+    undecided = findings[findings["explanation"].str.endswith(UNDECIDED)]
+    assert undecided[["item", "printed"]].to_numpy().tolist() == [
+        ["follow-up (months)", "0.9"],
+        ["follow-up (months)", "0"],
+    ]
+
+
+@pytest.mark.parametrize(("tables", "drawn"), [((12, 14), [12, 14]), ((12, 14, 12), [])])
+def test_a_draw_of_counts_is_said_to_be_one_and_a_vote_is_not(tables: tuple[int, ...], drawn: list[int]) -> None:
+    counts = [("Patients", "", 40), ("Gender", "male", 22), ("Gender", "female", 18), ("Asthma", "yes", 9)]
+    paper = pd.DataFrame(
+        [(f"t{number}", str(row), item, level, "n", str(n), str(n))
+         for number, fever in enumerate(tables)
+         for row, (item, level, n) in enumerate([*counts, ("Fever", "yes", fever)], start=1)],
+        columns=["table", "row", "item", "level", "statistic", "value", "value_num"],
+    )  # fmt: skip
+    findings = audit_published(paper)
+    assert "14" in set(findings["printed"])
+    undecided = findings[findings["explanation"].str.endswith(UNDECIDED)]
+    assert undecided["printed"].astype(int).tolist() == drawn
 
 
 def test_the_corrected_paper_is_silent(corrected: pd.DataFrame) -> None:

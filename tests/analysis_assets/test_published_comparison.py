@@ -12,6 +12,7 @@ import pytest
 
 from analysis_assets.assets import TABLES
 from analysis_assets.inputs import StudyInputs
+from analysis_assets.paper_audit import UNDECIDED
 from analysis_assets.published import PublishedFigures, PublishedFiguresError, read_published
 from analysis_assets.published_comparison import (
     AUDIT_TABLE_COLUMNS,
@@ -21,7 +22,7 @@ from analysis_assets.published_comparison import (
     published_comparison,
 )
 from study import Study, load_study
-from tests.analysis_assets.marts_fixture import reference_marts
+from tests.analysis_assets.marts_fixture import Marts, reference_marts
 from warehouse import write_table
 
 ROOT = Path(__file__).parents[2]
@@ -129,10 +130,11 @@ def test_what_no_table_holds_is_not_computable_and_says_why() -> None:
     assert set(comparison["convention"]) == {"r"}
 
 
-def test_only_a_proven_contradiction_is_called_a_misprint() -> None:
-    rows = [("x", "methods", "min", "0.9"), ("x", "discussion", "min", "0")]
+def follow_up_verdicts(*minima: str, audited: bool = True) -> list[str]:
+    """Verdicts on the minimum of follow-up as several places print it; computed are 0.887 months."""
+    places = ("methods", "discussion", "abstract")
     figures = PublishedFigures(
-        paper(*rows).figures,
+        paper(*(("x", place, "min", text) for place, text in zip(places, minima, strict=False))).figures,
         pd.DataFrame(
             [{"source_table": "t1", "item": "x", "level": "*", "statistic": "min", "analysis_table": "follow_up",
               "keys": "method=plain", "column": "min_months", "scale": "1"}]
@@ -140,9 +142,91 @@ def test_only_a_proven_contradiction_is_called_a_misprint() -> None:
     )  # fmt: skip
     computed = {"follow_up": pd.DataFrame({"method": ["plain"], "min_months": [0.887]})}
     audit = published_audit(figures, "spss")
-    assert list(published_comparison(computed, figures, audit, "spss")["verdict"]) == ["reproduced", "misprint"]
-    nothing_found = audit.iloc[:0]
-    assert list(published_comparison(computed, figures, nothing_found, "spss")["verdict"]) == ["reproduced", "differs"]
+    audit = audit if audited else audit.iloc[:0]
+    return list(published_comparison(computed, figures, audit, "spss")["verdict"])
+
+
+def test_only_a_proven_contradiction_is_called_a_misprint() -> None:
+    assert follow_up_verdicts("0.9", "0", "0.9") == ["reproduced", "misprint", "reproduced"]
+    assert follow_up_verdicts("0.9", "0", "0.9", audited=False) == ["reproduced", "differs", "reproduced"]
+
+
+def test_where_two_places_draw_neither_is_proven_wrong() -> None:
+    assert follow_up_verdicts("0.9", "0") == ["reproduced", "differs"]
+
+
+def test_a_draw_of_the_audit_hides_no_proof_on_the_same_figure() -> None:
+    figures = paper(("A", "", "pct", "92.3"))
+    rates = pd.DataFrame({"endpoint": ["A"], "pct": [50.0]})
+    place = {"source_table": "t1", "item": "A", "level": "", "statistic": "pct"}
+    draw = {**place, "check": "text", "explanation": f"x. {UNDECIDED}"}
+    proof = {**place, "check": "percentage", "explanation": "no whole number of patients"}
+    for findings, verdict in (([draw, proof], "misprint"), ([draw], "differs")):
+        audit = pd.DataFrame(findings)
+        assert list(published_comparison({"response_rates": rates}, figures, audit, "spss")["verdict"]) == [verdict]
+
+
+MODELS = pd.DataFrame(
+    [{"outcome": "CR", "model": "univariate", "term": term, "term_label": label, "n": 39, "odds_ratio": 1.0}
+     for term, label in (("age", "Age"), ("wbc", "WBC"))]
+)  # fmt: skip
+RAN = pd.DataFrame({"outcome": ["CR"], "model_family": ["logistic"], "step": [1], "note": [None]})
+NOT_BEGUN = RAN.assign(step=0, note="no included patient was assessed for CR")
+KEPT_WBC = pd.DataFrame(
+    [{"outcome": "CR", "model": "multivariate", "term": "wbc", "term_label": "WBC", "n": 39, "odds_ratio": 2.0}]
+)
+
+
+def beside_a_dash(item: str, statistic: str, **computed: pd.DataFrame) -> tuple[str, str]:
+    rule = {
+        "source_table": "t1", "item": "*", "level": "*", "statistic": "{model}_or", "analysis_table": "logistic_models",
+        "keys": "outcome=CR;model={model};term_label={item}", "column": "odds_ratio", "scale": "1",
+    }  # fmt: skip
+    figures = PublishedFigures(paper((item, "", statistic, "–")).figures, pd.DataFrame([rule]))
+    row = published_comparison(computed, figures, published_audit(figures, "spss"), "spss").iloc[0]
+    return str(row["verdict"]), str(row["note"])
+
+
+@pytest.mark.parametrize(
+    ("item", "models", "steps", "expected"),
+    [("No factor", MODELS, RAN, ("reproduced", "no factor entered the model, as printed")),
+     ("No factor", MODELS, NOT_BEGUN,
+      ("not_computable", "no selection ran for CR: no included patient was assessed for CR")),
+     ("No factor", MODELS, RAN.assign(outcome="OS"), ("not_computable", "no selection ran for CR")),
+     ("No factor", MODELS, RAN.assign(model_family="cox"), ("not_computable", "no selection ran for CR")),
+     ("Age", pd.concat([MODELS, KEPT_WBC]), RAN, ("reproduced", "the factor did not enter the model, as printed")),
+     ("No factor", pd.concat([MODELS, KEPT_WBC]), RAN,
+      ("not_computable", "no number is printed; the model holds wbc"))],
+)  # fmt: skip
+def test_a_dash_of_a_selection_is_reproduced_only_where_one_ran(
+    item: str, models: pd.DataFrame, steps: pd.DataFrame, expected: tuple[str, str]
+) -> None:
+    assert beside_a_dash(item, "multivariate_or", logistic_models=models, selection_steps=steps) == expected
+
+
+@pytest.mark.parametrize(
+    ("row", "verdict"),
+    [({"n": None, "note": "no included patient was assessed for CR"}, "not_computable"),
+     ({"n": 0, "note": "Age is not known for any patient"}, "not_computable"),
+     ({"n": 39, "note": "every patient with a known value is at level '<18 years'"}, "reproduced"),
+     ({"n": 39, "estimator": "firth", "odds_ratio": 0.1, "spss_odds_ratio": 1e9, "spss_p_value": 0.9}, "reproduced"),
+     ({"n": 39, "estimator": "mle", "odds_ratio": 0.1}, "not_computable")],
+)  # fmt: skip
+def test_a_dash_of_a_row_is_reproduced_only_where_patients_gave_no_figure(row: dict[str, object], verdict: str) -> None:
+    head = {"outcome": "CR", "model": "univariate", "term_label": "Age", "odds_ratio": None}
+    assert beside_a_dash("Age", "univariate_or", logistic_models=pd.DataFrame([{**head, **row}]))[0] == verdict
+
+
+def test_a_cohort_without_patients_reproduces_nothing(study: Study) -> None:
+    connection = Marts().connection
+    inputs = StudyInputs(connection, study)
+    connection.execute("create schema analysis")
+    for table in TABLES:
+        if table.name in COMPARED_TABLES:
+            write_table(connection, "analysis", table.name, table.load()(inputs, study))
+    comparison = build_published_tables(connection, study)["published_comparison"]
+    assert "reproduced" not in set(comparison["verdict"])
+    assert not comparison["note"][comparison["verdict"] == "not_computable"].isna().any()
 
 
 def test_no_paper_gives_empty_tables_of_the_same_columns(study: Study) -> None:
