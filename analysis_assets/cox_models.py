@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -80,8 +81,8 @@ def cox_models(inputs: Inputs, study: Study) -> pd.DataFrame:
     Models: ``univariate`` (each covariate of the study alone, with the Benjamini-Hochberg q value over the endpoint),
     ``multivariate`` (what forward selection keeps; no rows when it keeps nothing, ``selection_steps`` says why), and
     for each covariate known only after time zero ``landmark_60d``, ``landmark_100d`` and ``time_dependent``. Where the
-    selected model holds such a covariate beside others, ``multivariate_time_dependent`` is the same model with it
-    changing on its day. A model that can't be fitted is a row without figures whose ``note`` says why.
+    selected model holds such a covariate beside others, ``multivariate_time_dependent`` is the same model of the same
+    patients with it changing on its day. A model that can't be fitted is a row without figures whose ``note`` says why.
     """
     inputs = shared_samples(inputs, study)
     rules = convention(study.conventions)
@@ -130,10 +131,12 @@ def _multivariate_time_dependent(
     covariates = [late, *others]
     head = {"endpoint": endpoint, "model": MULTIVARIATE_TIME_DEPENDENT, "ties": rules.ties}
     try:
-        times = complete_switch_times(inputs.counting_process(endpoint, late.name, [other.name for other in others]))
+        times = inputs.counting_process(endpoint, late.name, [candidate.name for candidate in selected.candidates])
     except NotComputableError as error:
         yield from ({**head, **term_columns(covariate), "note": str(error)} for covariate in covariates)
         return
+    times = complete_switch_times(times)  # the selection's patients: every candidate is known
+    times = replace(times, levels={other.name: times.levels[other.name] for other in others})
     note = f"{late.name}: {CHANGES_ON_ITS_DAY}"
     candidates = len(selected.candidates)
     sample = counting_process(times)

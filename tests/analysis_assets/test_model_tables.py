@@ -252,6 +252,22 @@ def test_the_selected_model_is_shown_with_its_transplant_on_its_day(reference: S
     assert rows["n"].tolist() == [39, 39]
 
 
+def test_the_selected_model_with_its_transplant_on_its_day_has_the_same_patients() -> None:
+    marts = reference_marts().connection
+    marts.execute(
+        "update marts.patients set pax5 = null where patient_key in "
+        "(select patient_key from marts.patients where included order by infusion_date, patient_key limit 3)"
+    ).fetchall()
+    frame = cox_models(StudyInputs(marts, Study()), Study()).query("endpoint == 'EFS'")
+    models = {
+        model: frame[frame["model"] == model].set_index("term")[["n", "n_events"]].sort_index()
+        for model in ("multivariate", "multivariate_time_dependent")
+    }
+    assert models["multivariate"].to_numpy().tolist() == [[36, 19]] * 3
+    assert "mrd_negative_cr" in models["multivariate"].index
+    pd.testing.assert_frame_equal(models["multivariate_time_dependent"], models["multivariate"])
+
+
 def test_sparse_models_are_warned_of(tables: dict[Builder, pd.DataFrame]) -> None:
     multivariate = tables[cox_models].query("model == 'multivariate' and endpoint == 'EFS'")
     assert multivariate["events_per_variable"].tolist() == [21 / 16, 21 / 16]
