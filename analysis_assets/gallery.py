@@ -170,6 +170,11 @@ def without_counts(figures: Sequence[AnyFigure]) -> list[AnyFigure]:
 Frames = Mapping[str, "pd.DataFrame"]
 
 
+def _nobody(flow: pd.DataFrame) -> bool:
+    """True where the eligibility flow ends with no patient."""
+    return not flow.sort_values("step")["n_remaining"].tail(1).any()
+
+
 def _cohort_plots(frames: Frames, synthetic: bool) -> Iterator[Plot]:
     from analysis_assets.figures import consort, response
 
@@ -186,8 +191,8 @@ def _cohort_plots(frames: Frames, synthetic: bool) -> Iterator[Plot]:
         "response_rates",
         "Response rates",
         "response",
-        partial(response.response_figure, rates, synthetic=synthetic),
-        partial(response.response_text, rates),
+        partial(response.response_figure, rates, nobody=_nobody(flow), synthetic=synthetic),
+        partial(response.response_text, rates, nobody=_nobody(flow)),
     )
     yield Plot(
         "response_times",
@@ -240,6 +245,7 @@ def _survival_plot(
 
     label = study.covariate(factor).label if factor else ""
     arguments: dict[str, Any] = {"endpoint": endpoint, "factor": factor, "factor_label": label}
+    arguments["nobody"] = _nobody(frames["cohort_flow"])
     if factor and after_time_zero(study, factor):
         arguments["note"] = survival_curves.IMMORTAL_TIME_NOTE
     tables = (curves[endpoint, factor], frames["km_summary"], frames["logrank_tests"])

@@ -36,21 +36,23 @@ if TYPE_CHECKING:
 RESPONSE_ENDPOINTS: Final = ("CR", "MRD_NEGATIVE_CR", "MRD_POSITIVE_CR", "HSCT_BRIDGE")
 RESPONSE_TITLE: Final = "Response to CAR-T therapy"
 TIMES_TITLE: Final = "Time from infusion to response"
-NO_RESPONSE: Final = "No bars: the extract holds no response assessments."
+NO_RESPONSE: Final = "No bars: no included patient was assessed for response."
+NOBODY: Final = "No bars: no patient is included."
 NO_TIMES: Final = "Nothing to draw: no patient has a dated response."
 
 
 @styled
-def response_figure(response_rates: pd.DataFrame, *, synthetic: bool = False) -> Figure:
+def response_figure(response_rates: pd.DataFrame, *, nobody: bool = False, synthetic: bool = False) -> Figure:
     """Return the bar chart of the response rates with exact 95% intervals.
 
     Args:
         response_rates: Rows of ``analysis.response_rates``.
+        nobody: Whether no patient is included at all.
         synthetic: Whether to label the figure as made from synthetic patients.
     """
     rates = _response_rows(response_rates)
     if not rates:
-        return message_figure(RESPONSE_TITLE, NO_RESPONSE, synthetic=synthetic)
+        return message_figure(RESPONSE_TITLE, NOBODY if nobody else NO_RESPONSE, synthetic=synthetic)
     subtitle = "Share of all included patients; bars: 95% confidence interval (Clopper–Pearson)"
     foot, plot_height = foot_height(synthetic), 2.8
     bottom = foot + 0.5
@@ -84,11 +86,11 @@ def response_figure(response_rates: pd.DataFrame, *, synthetic: bool = False) ->
     return figure
 
 
-def response_text(response_rates: pd.DataFrame) -> str:
+def response_text(response_rates: pd.DataFrame, *, nobody: bool = False) -> str:
     """Return the alternative text of ``response_figure``."""
     rates = _response_rows(response_rates)
     if not rates:
-        return f"{RESPONSE_TITLE}. {NO_RESPONSE}"
+        return f"{RESPONSE_TITLE}. {NOBODY if nobody else NO_RESPONSE}"
     parts = [
         f"{ENDPOINT_NAMES[str(rate['endpoint'])]} {rounded(rate['pct'], 1)}% "
         f"({int(rate['n'])} of {int(rate['n_total'])}; "

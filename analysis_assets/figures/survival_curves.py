@@ -109,6 +109,7 @@ def kaplan_meier_figure(
     factor: str = "",
     factor_label: str = "",
     note: str = "",
+    nobody: bool = False,
     synthetic: bool = False,
 ) -> Figure:
     """Return the Kaplan-Meier figure of one endpoint, for the whole cohort or by the levels of one factor.
@@ -122,12 +123,14 @@ def kaplan_meier_figure(
         factor_label: The factor's text for people.
         note: What a reader must know, such as ``IMMORTAL_TIME_NOTE``; stands under the title. Without one the note
             of the log-rank test stands there.
+        nobody: Whether no patient is included at all.
         synthetic: Whether to label the figure as made from synthetic patients.
     """
     curves = _curves(km_curves, km_summary, endpoint, factor)
     title = _title(endpoint, factor, factor_label)
     if not curves:
-        return message_figure(title, f"No curve: the extract holds no follow-up for {endpoint}.", synthetic=synthetic)
+        reason = _why_none(km_summary, endpoint, factor, nobody=nobody)
+        return message_figure(title, f"No curve: {reason}.", synthetic=synthetic)
     warning = wrapped(note or _test_note(logrank_tests, endpoint, factor), NOTE_CHARACTERS)
     subtitle = "\n".join(filter(None, (_test_text(logrank_tests, endpoint, factor), warning)))
     label_width = max(text_width(curve.name) for curve in curves)
@@ -165,12 +168,13 @@ def kaplan_meier_text(
     factor: str = "",
     factor_label: str = "",
     note: str = "",
+    nobody: bool = False,
 ) -> str:
     """Return the alternative text of ``kaplan_meier_figure``."""
     curves = _curves(km_curves, km_summary, endpoint, factor)
     title = _title(endpoint, factor, factor_label)
     if not curves:
-        return f"{title}: no curve, the extract holds no follow-up for {endpoint}."
+        return f"{title}: no curve, {_why_none(km_summary, endpoint, factor, nobody=nobody)}."
     parts = [f"Kaplan–Meier curves. {title}."]
     for curve in curves:
         end = f"the curve ends at {rounded(100 * curve.survival[-1], 1)}% after {months_text(curve.time[-1])} months"
@@ -178,6 +182,16 @@ def kaplan_meier_text(
     test = _test_text(logrank_tests, endpoint, factor)
     warning = note or _test_note(logrank_tests, endpoint, factor)
     return " ".join(filter(None, [*parts, f"{test}." if test else "", warning]))
+
+
+def _why_none(km_summary: pd.DataFrame, endpoint: str, factor: str, *, nobody: bool) -> str:
+    """Why there is no curve: nobody is in the analysis, the factor is unknown, or no time is known."""
+    if nobody:
+        return "no patient is included"
+    rows = _rows_of(km_summary, endpoint, factor)
+    if factor and (rows["n_missing"].fillna(0) > 0).any():
+        return f"the factor is not known for any patient with follow-up for {endpoint}"
+    return f"no included patient has follow-up for {endpoint}"
 
 
 def _title(endpoint: str, factor: str, factor_label: str) -> str:
@@ -204,11 +218,14 @@ def _tests_of(logrank_tests: pd.DataFrame | None, endpoint: str, factor: str) ->
     return None if rows.empty else rows
 
 
+def _rows_of(table: pd.DataFrame, endpoint: str, factor: str) -> pd.DataFrame:
+    own = own_convention(table)
+    return own[(own["endpoint"] == endpoint) & (own["factor"].fillna("") == factor)]
+
+
 def _curves(km_curves: pd.DataFrame, km_summary: pd.DataFrame, endpoint: str, factor: str) -> list[Curve]:
-    points, summary = own_convention(km_curves), own_convention(km_summary)
-    points = points[(points["endpoint"] == endpoint) & (points["factor"].fillna("") == factor)]
+    points, summary = _rows_of(km_curves, endpoint, factor), _rows_of(km_summary, endpoint, factor)
     points = points[points["time_months"].notna()]
-    summary = summary[(summary["endpoint"] == endpoint) & (summary["factor"].fillna("") == factor)]
     curves: list[Curve] = []
     for level in dict.fromkeys(points["level"].fillna("")):
         rows = points[points["level"].fillna("") == level].sort_values("time_months", kind="stable")

@@ -233,6 +233,46 @@ def test_without_data_a_figure_says_so_instead_of_failing(name: str) -> None:
     assert "nan" not in words.lower()
 
 
+UNKNOWN = "the factor is not known for any patient with follow-up for OS"
+
+
+def said(figure: Figure) -> str:
+    return next(text for text in texts(figure) if text.startswith("No "))
+
+
+@pytest.mark.parametrize(
+    ("rows", "factor", "nobody", "reason"),
+    [
+        ([("OS", "", 0, None)], "", True, "no patient is included"),
+        ([("OS", "sh2b3", 0, None)], "sh2b3", True, "no patient is included"),
+        ([("OS", "", 0, None)], "", False, "no included patient has follow-up for OS"),
+        ([("OS", "sh2b3", 0, None)], "sh2b3", False, "no included patient has follow-up for OS"),
+        ([("OS", "sh2b3", 70, None)], "sh2b3", False, UNKNOWN),
+        ([("EFS", "sh2b3", 70, None)], "sh2b3", False, "no included patient has follow-up for OS"),
+    ],
+)
+def test_a_figure_without_curves_says_what_is_missing(
+    rows: list[tuple[str, str, int, int | None]], factor: str, nobody: bool, reason: str
+) -> None:
+    columns = ["endpoint", "factor", "n_missing", "n"]
+    summary = pd.DataFrame(rows, columns=columns).astype({"n_missing": "Int64", "n": "Int64"}).assign(level="")
+    curves = patients(3).curves.head(0)
+    key = {"endpoint": "OS", "factor": factor, "factor_label": "SH2B3 mutation"}
+    drawn = figures.kaplan_meier_figure(curves, summary, **key, nobody=nobody)
+    assert said(drawn) == f"No curve: {reason}."
+    assert figures.kaplan_meier_text(curves, summary, **key, nobody=nobody).endswith(f": no curve, {reason}.")
+
+
+@pytest.mark.parametrize(
+    ("nobody", "reason"),
+    [(True, "no patient is included"), (False, "no included patient was assessed for response")],
+)
+def test_a_figure_without_responses_says_what_is_missing(nobody: bool, reason: str) -> None:
+    rates = patients(3).response_rates.head(0)
+    assert said(figures.response_figure(rates, nobody=nobody)) == f"No bars: {reason}."
+    assert figures.response_text(rates, nobody=nobody).endswith(f"No bars: {reason}.")
+
+
 def test_files_are_the_same_bytes_every_time_and_need_no_font(tmp_path: Path) -> None:
     draw = DRAWINGS["km_by_factor"]
     first = figures.save_figure(draw(patients(39)), tmp_path / "a", "os", description="Overall survival")

@@ -82,6 +82,25 @@ def test_one_value_changes_just_the_figures_that_show_it(
         warehouse.execute("rollback")
 
 
+@pytest.mark.parametrize(
+    ("remaining", "reason"), [(0, "no patient is included"), (1, "no included patient has follow-up for OS")]
+)
+def test_the_gallery_knows_whether_anybody_is_included(
+    warehouse: duckdb.DuckDBPyConnection, remaining: int, reason: str
+) -> None:
+    warehouse.execute("begin")
+    try:
+        warehouse.execute("delete from analysis.km_curves")
+        warehouse.execute(
+            "update analysis.cohort_flow set n_remaining = ? where step = (select max(step) from analysis.cohort_flow)",
+            [remaining],
+        )
+        drawn = {plot.name: plot for plot in plots(warehouse, reference_study(), synthetic=True)}
+        assert drawn["km_os"].describe() == f"Overall survival: no curve, {reason}."
+    finally:
+        warehouse.execute("rollback")
+
+
 def plot_of(name: str, known: int) -> Plot:
     from analysis_assets.figures.consort import consort_figure, consort_text
 
