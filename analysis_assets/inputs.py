@@ -766,13 +766,21 @@ class StudyInputs:
         """Return one row per included patient for the swimmer plot, at most ``limit``, longest follow-up first.
 
         Columns: ``patient_key``, ``follow_up_months``, ``died`` and the months from the infusion to ``remission``,
-        ``mrd_negative``, ``hsct``, ``relapse``, ``treatment_failure`` (NaN where it never came). Which patients are
-        left out beyond the limit is decided by the keyed hash, so the sample does not depend on any clinical value.
+        ``mrd_negative``, ``hsct`` (the first allogeneic transplant after it, bridging or later), ``relapse``,
+        ``treatment_failure`` (NaN where it never came). Which patients are left out beyond the limit is decided by the
+        keyed hash, so the sample does not depend on any clinical value.
         """
+        transplants = (
+            "min(date_diff('day', p.infusion_date, p.hsct_date))"
+            if self._type("patients", "hsct_date")
+            else """
+                    min(coalesce(o.time_days, date_diff('day', p.infusion_date, o.event_date)))
+                        filter (o.endpoint = 'HSCT_BRIDGE' and o.achieved)"""
+        )
         return self._connection.execute(
-            """
+            f"""
             with shown as (
-                select patient_key, infusion_date from marts.patients where included order by patient_key limit ?
+                select * from marts.patients where included order by patient_key limit ?
             ),
             lanes as (
                 select
@@ -781,8 +789,7 @@ class StudyInputs:
                     coalesce(bool_or(o.event) filter (o.endpoint = 'OS'), false) as died,
                     min(o.time_days) filter (o.endpoint = 'TIME_TO_CR' and o.event) as remission,
                     min(o.time_days) filter (o.endpoint = 'TIME_TO_MRD_NEGATIVE' and o.event) as mrd_negative,
-                    min(coalesce(o.time_days, date_diff('day', p.infusion_date, o.event_date)))
-                        filter (o.endpoint = 'HSCT_BRIDGE' and o.achieved) as hsct,
+                    {transplants} as hsct,
                     min(date_diff('day', p.infusion_date, o.event_date))
                         filter (o.event and o.event_kind = 'relapse') as relapse,
                     min(o.time_days) filter (o.event and o.event_kind = 'treatment_failure') as treatment_failure
@@ -801,7 +808,7 @@ class StudyInputs:
                 treatment_failure / (365.25 / 12) as treatment_failure
             from lanes
             order by follow_up_months desc, patient_key
-            """,
+            """,  # noqa: S608 - one of two texts above
             [limit],
         ).df()
 

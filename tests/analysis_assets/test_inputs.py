@@ -273,6 +273,15 @@ def test_swimmer_lanes_hold_each_patients_dates_longest_first(inputs: StudyInput
     assert lanes["died"].to_dict() == {"a": True, "b": True, "c": False, "d": False, "e": True, "f": False}
 
 
+def test_swimmer_lanes_hold_transplants_after_the_bridging_window_too(marts: Marts) -> None:
+    marts.connection.execute("alter table marts.patients add column hsct_date date")
+    for key, study_day in (("a", 50), ("b", 62), ("d", 63), ("f", 90)):
+        marts.connection.execute("update marts.patients set hsct_date = ? where patient_key = ?", [day(study_day), key])
+    lanes = StudyInputs(marts.connection, Study()).swimmer_lanes(10).set_index("patient_key")
+    days = (lanes["hsct"].dropna() * 30.4375).round(6)
+    assert days.to_dict() == {"a": 50, "b": 62, "d": 63, "f": 90}
+
+
 def test_swimmer_lanes_stop_at_the_limit_by_key(inputs: StudyInputs) -> None:
     assert sorted(inputs.swimmer_lanes(2)["patient_key"]) == ["a", "b"]
 
