@@ -17,7 +17,7 @@ from analysis_assets.tables import DisplayTable, interval_text, number_text, wri
 
 if TYPE_CHECKING:
     from analysis_assets.gallery import DrawnFigure, Plot
-    from analysis_assets.report.context import ReportContext
+    from analysis_assets.report.context import Record, ReportContext
 
 
 def lay_out(context: ReportContext, figures: Sequence[Plot | DrawnFigure], out_dir: Path) -> str:
@@ -73,6 +73,12 @@ def _footer(context: ReportContext) -> str:
     if context.synthetic:
         parts.append("All data are synthetic.")
     return " ".join(part for part in parts if part)
+
+
+def _not_computable(label: str, record: Record) -> Tile:
+    """A headline without a figure, and why."""
+    reason = str(record.get("note") or "").removeprefix("not computable: ")
+    return Tile(label, "–", None, f"Not computable: {reason}" if reason else "Not computable")
 
 
 class _Report:
@@ -149,10 +155,7 @@ class _Report:
             evidence = self.book.add(Evidence(endpoint_name(endpoint), sql, who, f"outcome:{endpoint}"))
             value = self.context.guard.text(n, f"{n} ({number_text(record['pct'], 1)}%)", hidden)
             if not total or record["pct"] is None:
-                reason = str(record.get("note") or "").removeprefix("not computable: ")
-                yield Tile(
-                    endpoint_name(endpoint), "–", None, f"Not computable: {reason}" if reason else "Not computable"
-                )
+                yield _not_computable(endpoint_name(endpoint), record)
                 continue
             more = f"of {total}; 95% CI {interval_text(record['ci_low'], record['ci_high'], 1)}"
             yield Tile(endpoint_name(endpoint), value, evidence, "" if hidden else more)
@@ -163,6 +166,9 @@ class _Report:
             if not whole or record["endpoint"] not in self.context.study.models.survival.endpoints:
                 continue
             endpoint = str(record["endpoint"])
+            if not record["n"]:
+                yield _not_computable(f"Median {endpoint}", record)
+                continue
             keys: dict[str, object] = {"endpoint": endpoint, "factor": "", "level": ""}
             sql = queries.analysis_row("km_summary", **keys)
             who = where.outcome(endpoint, "o.event")
@@ -173,7 +179,8 @@ class _Report:
             ends = interval_text(record["median_ci_low"], record["median_ci_high"], 1)
             n = int(record["n_events"] or 0)
             events = self.context.guard.text(n, str(n), self.context.guard.small(n))
-            yield Tile(f"Median {endpoint}", value, evidence, f"95% CI {ends}; {events} events")
+            interval = "" if ends == "–" else f"95% CI {ends}; "
+            yield Tile(f"Median {endpoint}", value, evidence, f"{interval}{events} events")
 
     def _record_tiles(self) -> Iterable[Tile]:
         totals = records.check_totals(self.context)

@@ -243,3 +243,13 @@ def test_no_table_shows_what_a_program_calls_nothing(cohort: Callable[[], Marts]
     assert len(files) >= 5
     assert "–" in shown
     assert [text for text in shown if re.search(r"\b(None(?! of )|nan|NaN|NaT|inf)\b|<NA>", text)] == []
+
+
+def test_a_headline_median_of_nobody_is_not_computable(tmp_path: Path) -> None:
+    study = Study()
+    connection = with_analyses(nobody_included(), study, "km_summary")
+    page = build_report(connection, study, tmp_path).read_text(encoding="utf-8")
+    tiles = page[page.index('<dl class="tiles">') :]
+    said = " ".join(re.sub(r"<[^>]+>", " ", tiles[: tiles.index("</dl>")]).split())
+    assert "not reached" not in said
+    assert "Median OS – Not computable: " in said
