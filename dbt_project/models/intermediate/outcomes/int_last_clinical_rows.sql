@@ -3,29 +3,44 @@
 -- the cut-off (planned, or not yet known then). One row per such patient. Long feeds are scanned once, by patient.
 
 {%- set dated = {
-    'marrow_assessments': ['sampled_on'], 'mrd_results': ['sampled_on'], 'extramedullary_assessments': ['assessed_on'],
-    'molecular_findings': ['sampled_on'], 'lab_results': ['collected_at'], 'vital_signs': ['measured_at'],
-    'medications': ['started_at', 'ended_at'], 'cart_infusions': ['infused_at'],
-    'adverse_events': ['started_on', 'ended_on'], 'encounters': ['admitted_at', 'discharged_at'],
-    'procedures': ['performed_on'],
+    'marrow_assessments': 'sampled_on', 'mrd_results': 'sampled_on', 'extramedullary_assessments': 'assessed_on',
+    'molecular_findings': 'sampled_on', 'lab_results': 'collected_at', 'vital_signs': 'measured_at',
+    'medications': 'started_at', 'cart_infusions': 'infused_at', 'adverse_events': 'started_on',
+    'encounters': 'admitted_at', 'procedures': 'performed_on',
 } %}
+{%- set ended = {'medications': 'ended_at', 'adverse_events': 'ended_on', 'encounters': 'discharged_at'} %}
 
-with latest as (
-{%- for feed, days in dated.items() %}
-    {%- set day %}cast({{ days[0] }} as date){% endset %}
-    {%- if days | length > 1 %}
-    {%- set day %}greatest({{ day }}, case when cast({{ days[1] }} as date) <= {{ data_cutoff() }} then cast({{ days[1] }} as date) end){% endset %}
-    {%- endif %}
+with ends as (
+{%- for feed, ended_by in ended.items() %}
     select
         patient_key,
-        max({{ day }}) as latest_on,
-        arg_max({{ evidence_struct() }}, ({{ day }}, {{ source_order() }})) as evidence
+        cast({{ ended_by }} as date) as ended_on,
+        {{ evidence_struct() }} as evidence
     from {{ ref('stg_emr__' ~ feed) }}
-    where patient_key in (select without_visit.patient_key from {{ ref('int_patients_without_visit') }} as without_visit)
-        and {{ days[0] }} is not null
-    group by patient_key
     {{- " union all" if not loop.last }}
 {%- endfor %}
+),
+
+latest as (
+{%- for feed, dated_by in dated.items() %}
+    select
+        patient_key,
+        max(cast({{ dated_by }} as date)) as latest_on,
+        arg_max({{ evidence_struct() }}, (cast({{ dated_by }} as date), {{ source_order() }})) as evidence
+    from {{ ref('stg_emr__' ~ feed) }}
+    where patient_key in (select without_visit.patient_key from {{ ref('int_patients_without_visit') }} as without_visit)
+        and {{ dated_by }} is not null
+    group by patient_key
+    union all
+{%- endfor %}
+    select
+        patient_key,
+        max(ended_on) as latest_on,
+        arg_max(evidence, (ended_on, evidence)) as evidence
+    from ends
+    where patient_key in (select without_visit.patient_key from {{ ref('int_patients_without_visit') }} as without_visit)
+        and ended_on <= {{ data_cutoff() }}
+    group by patient_key
 )
 
 select
