@@ -24,7 +24,7 @@ def covariate_level(covariate: Covariate, level: str) -> str:
     """Patients at one level of a study covariate; the second level of the study file is the tested one."""
     column = f"p.{name(covariate.column)}"
     if covariate.at_least is not None:
-        tested = f"{column} >= {covariate.at_least:g}"
+        tested = f"{column} >= {covariate.at_least:.15g}"
     elif covariate.equals is not None:
         tested = f"{column} = {text(str(covariate.equals))}"
     else:
@@ -54,9 +54,9 @@ def baseline_level(
     if types[column] != "VARCHAR" and parsed.kind in ("range", "grade"):
         bounds = []
         if parsed.low > float("-inf"):
-            bounds.append(f"{quoted} {'>' if parsed.low_open else '>='} {parsed.low:g}")
+            bounds.append(f"{quoted} {'>' if parsed.low_open else '>='} {parsed.low:.15g}")
         if parsed.high < float("inf"):
-            bounds.append(f"{quoted} {'<' if parsed.high_open else '<='} {parsed.high:g}")
+            bounds.append(f"{quoted} {'<' if parsed.high_open else '<='} {parsed.high:.15g}")
         return both(*bounds)
     return f"{quoted} = {text(level)}" if types[column] == "VARCHAR" else None
 

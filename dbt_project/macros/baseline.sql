@@ -26,7 +26,7 @@
     {%- if prefixes -%}
     (
         {%- for prefix in prefixes %}
-        starts_with(replace(upper({{ code }}), '.', ''), '{{ prefix | upper | replace(".", "") }}') {{- " or" if not loop.last }}
+        starts_with(replace(upper({{ code }}), '.', ''), {{ sql_text(prefix | upper | replace(".", "")) }}) {{- " or" if not loop.last }}
         {%- endfor %}
     )
     {%- else -%} true {%- endif -%}

@@ -17,7 +17,7 @@ PAPER = {
         "infused_to": "2018-05-31",
         "diagnosis_prefixes": ["C91.0"],
         "immunophenotype": "CD19+",
-        "excluded_diagnosis_prefixes": ["C81", "C83"],
+        "excluded_diagnosis_prefixes": ["C81", "C83", "O'X"],
         "relapsed_or_refractory": True,
     }
 }
@@ -39,11 +39,11 @@ REASONS = {
     "diagnosed after the infusion": DIAGNOSIS,
     "in first remission": DISEASE,
     "therapy unknown": DISEASE,
-    "lymphoma before": "diagnosis C81, C83",
+    "lymphoma before": "diagnosis C81, C83, O'X",
     "lost on the day": "no follow-up after the infusion",
     "infusion undated": f"no dated first CAR-T infusion; {DISEASE}; {WINDOW}; no follow-up after the infusion",
     "second course alone": f"no dated first CAR-T infusion; {DISEASE}; {WINDOW}; no follow-up after the infusion",
-    "two reasons": f"{DIAGNOSIS}; diagnosis C81, C83",
+    "two reasons": f"{DIAGNOSIS}; diagnosis C81, C83, O'X",
 }
 
 
@@ -99,7 +99,7 @@ def test_the_flow_adds_up(built: BuiltCohort) -> None:
         ("diagnosis CD19+ C91.0", 4, 12),
         ("relapsed or refractory", 2, 10),
         ("infused from 2015-08-01 to 2018-05-31", 2, 8),
-        ("no diagnosis C81, C83", 1, 7),
+        ("no diagnosis C81, C83, O'X", 1, 7),
         ("follow-up after the infusion", 1, 6),
     ]
 

@@ -94,6 +94,28 @@ CASES: list[Case] = [
         time_to("EFS", 28, "relapse"),
     ),
     case(
+        "in relapse at a visit, by the month whose last day is the remission's: one",
+        lambda p: p.marrow(30, 0).follow_up(60, disease_status="relapse", relapse="2017-03"),
+        time_to("EFS", 30, "relapse"),
+    ),
+    case(
+        "in relapse at a visit, by the month that ended the day before the remission: none",
+        lambda p: p.marrow(31, 0).follow_up(60, disease_status="relapse", relapse="2017-03"),
+        time_to("EFS", 60, "censored"),
+    ),
+    case(
+        "in relapse at a visit, by the year in whose December the remission was: one",
+        lambda p: p.marrow(28, 0).follow_up(100, disease_status="relapse", relapse="2017"),
+        time_to("EFS", 28, "relapse"),
+        infused_on=dt.date(2017, 11, 20),
+    ),
+    case(
+        "in relapse at a visit, by the year that ended before the remission: none",
+        lambda p: p.marrow(28, 0).follow_up(100, disease_status="relapse", relapse="2017"),
+        time_to("EFS", 100, "censored"),
+        infused_on=dt.date(2017, 12, 20),
+    ),
+    case(
         "in remission at the visit that names a relapse by the remission's year: an earlier one",
         lambda p: p.marrow(28, 0).follow_up("2018-02-01", disease_status="remission", relapse="2017"),
         time_to("EFS", 196, "censored"),

@@ -57,8 +57,7 @@ select
     findings.value,
     findings.detail,
     findings.date_is_of_visit,
-    findings.deciding_row,
-    {{ days_between('time_zero.infusion_date', 'greatest(findings.found_on, time_zero.infusion_date + 1)') }} as study_day
+    findings.deciding_row
 from findings
 inner join {{ ref('int_time_zero') }} as time_zero on findings.patient_key = time_zero.patient_key
 where
