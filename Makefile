@@ -26,7 +26,7 @@ help:  ## list the commands
 $(READY): requirements.lock
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found on the PATH."; exit 1; }
 	@echo "Setting up $(VENV) (first time only, about a minute) ..."
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/python -m compileall -q $(VENV)/lib $(PACKAGES) || true
 	@touch $(READY)
@@ -43,10 +43,10 @@ ui: $(READY)  ## the Dagster UI, schedule and sensor on 127.0.0.1:3000
 	@$(BIN)/python -m orchestration.ui
 
 sql: $(READY)  ## read-only SQL shell on the published warehouse
-	@$(BIN)/python -m warehouse.shell $(CART_HOME)
+	@$(BIN)/python -m warehouse.shell "$$CART_HOME"
 
 profile: $(READY)  ## draft a source profile from the files in EXTRACTS
-	@$(BIN)/python -m orchestration.extracts.draft_profile "$(EXTRACTS)"
+	@$(BIN)/python -m orchestration.extracts.draft_profile "$$EXTRACTS"
 
 rotate-key: $(READY)  ## re-key lake and warehouse from CART_PSEUDONYM_KEY to CART_NEW_PSEUDONYM_KEY
 	@$(BIN)/python -m orchestration.rotate_key
