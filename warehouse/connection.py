@@ -90,6 +90,31 @@ def connect_read_only(path: Path, memory_limit: str | None = None) -> duckdb.Duc
         raise WarehouseError(f"The warehouse {path} can't be read: {_first_line(error)}") from error
 
 
+def attach_read_only(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> None:
+    """Attach a further version to a connection, for reading.
+
+    Raises:
+        WarehouseError: the file is gone or damaged.
+    """
+    try:
+        connection.execute(f"""attach '{str(path).replace("'", "''")}' as {name} (read_only)""")
+    except duckdb.Error as error:
+        raise WarehouseError(f"The warehouse {path} can't be read: {_first_line(error)}") from error
+
+
+def close_to_files(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let a connection read what it has open, and open nothing more: no COPY, ATTACH, INSTALL, no reading of files.
+
+    `read_only` alone holds for the database, not for the files that a query names. Nor is it enough to switch external
+    access off: DuckDB goes on allowing the paths of the databases that are open, for writing too. So its file system is
+    switched off with it. What is too large for the memory can't be spilled to disk then, and is refused.
+    """
+    connection.execute("set temp_directory = ''")
+    connection.execute("set enable_external_access = false")
+    connection.execute("set disabled_filesystems = 'LocalFileSystem'")
+    connection.execute("set lock_configuration = true")
+
+
 def _connect_resolved(path: Path) -> duckdb.DuckDBPyConnection:
     """Open what the link leads to; once more if that version was pruned between following the link and opening."""
     resolved = path.resolve()
