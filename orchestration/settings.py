@@ -12,6 +12,7 @@ from warehouse import WarehouseHome
 
 ROOT = Path(__file__).resolve().parents[1]
 DBT_PROJECT_DIR = ROOT / "dbt_project"
+_NOT_LITERAL = frozenset("*?[\\")
 
 
 class SettingsError(ValueError):
@@ -64,7 +65,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
-        """Read the settings; SettingsError for a number that is none."""
+        """Read the settings; SettingsError for a number that is none and a home whose path DuckDB can't be given."""
         env = os.environ if environment is None else environment
 
         def path(name: str, default: Path) -> Path:
@@ -73,7 +74,7 @@ class Settings:
         return cls(
             extracts=path("CART_EXTRACTS", ROOT / "var" / "extracts"),
             study=path("CART_STUDY", ROOT / "study.yml"),
-            home=WarehouseHome(path("CART_HOME", ROOT / "var")),
+            home=_home(path("CART_HOME", ROOT / "var")),
             source_profile=env.get("CART_SOURCE_PROFILE") or "canonical",
             pseudonym_key=env.get("CART_PSEUDONYM_KEY") or None,
             new_pseudonym_key=env.get("CART_NEW_PSEUDONYM_KEY") or None,
@@ -102,6 +103,17 @@ class Settings:
             "DBT_LOG_LEVEL_FILE": "none",  # the refresh keeps dbt's lines; its debug log is megabytes a night
             "DO_NOT_TRACK": "1",
         }
+
+
+def _home(root: Path) -> WarehouseHome:
+    """Refuse at once what DuckDB takes for a pattern of many paths, or for a separator."""
+    odd = sorted(_NOT_LITERAL & set(str(root)))
+    if odd:
+        raise SettingsError(
+            f"CART_HOME is {root}, but a path with {' '.join(odd)} in it is not one folder to DuckDB; "
+            "set CART_HOME to a folder without"
+        )
+    return WarehouseHome(root)
 
 
 def _count(env: Mapping[str, str], name: str, default: int) -> int:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
+from orchestration.settings import Settings, SettingsError
 from tests.night import TEST_KEY, Night, run_refresh, study_of_few_figures
 
 PATIENTS = "patient_id,sex,birth_date\nP1,F,1990-01-01\n"
@@ -127,6 +129,26 @@ def test_an_empty_optional_feed_is_no_mistake(tmp_path: Path) -> None:
     night = run_refresh(tmp_path / "home", extracts, CART_STUDY=str(study))
     assert night.status == 0, night.stderr
     assert "1 known" in night.stdout
+
+
+@pytest.mark.parametrize("name", ["a[b]c", "a*c", "a?c", "a\\c"])
+def test_a_home_that_duckdb_would_take_for_a_pattern_is_refused_at_once(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SettingsError, match=f"^CART_HOME is .*{re.escape(name)}.*in it is not one folder to DuckDB"):
+        Settings.from_environment({"CART_HOME": str(tmp_path / name / "home")})
+
+
+@pytest.mark.parametrize("name", ["a b", "o'clock", "a]c", "{a,b}", "a%20c", "é", "~a", "#1"])
+def test_a_home_of_any_other_name_is_taken(tmp_path: Path, name: str) -> None:
+    settings = Settings.from_environment({"CART_HOME": str(tmp_path / name)})
+    assert settings.home.root == tmp_path / name
+
+
+def test_a_home_with_brackets_is_refused_before_it_is_made(tmp_path: Path) -> None:
+    night = run_refresh(tmp_path / "a[b]", small_extract(tmp_path / "extracts"))
+    assert night.status == 2
+    assert night.stderr.startswith("Refresh refused: CART_HOME is ")
+    assert night.stderr.count("\n") == 1
+    assert not (tmp_path / "a[b]").exists()
 
 
 def test_the_key_is_never_shown(tmp_path: Path) -> None:
