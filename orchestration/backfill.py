@@ -9,11 +9,14 @@ from __future__ import annotations
 import argparse
 import sys
 import warnings
-from contextlib import redirect_stdout
+from contextlib import closing, redirect_stdout
 
 from orchestration.errors import USER_ERRORS
 from orchestration.extracts import FEEDS, ExtractError, discover_extracts
-from orchestration.refresh import FAILED, REFUSED
+from orchestration.instance import prepare_environment
+from orchestration.operations import RefreshLock
+from orchestration.refresh import FAILED, REFUSED, lock_for_command
+from orchestration.refresh_context import RefreshContext
 from orchestration.settings import Settings
 from orchestration.terminal import leave
 from warehouse import restrict_new_files
@@ -29,7 +32,6 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         settings = Settings.from_environment()
         names = _extracts(settings, chosen.first, chosen.last or chosen.first)
-        settings.home.prepare()
         problem = backfill(settings, names, chosen.feed or list(FEEDS))
     except USER_ERRORS as error:
         sys.stderr.write(f"Backfill refused: {error}\n")
@@ -59,11 +61,22 @@ def backfill(settings: Settings, extracts: list[str], feeds: list[str]) -> str:
         settings: home, landing folder, profile and key.
         extracts: names of landed extracts.
         feeds: names of feeds.
+
+    Raises:
+        KeyRefused: the key is missing, unfit or not the home's.
+        WarehouseError: the home can't be prepared, or another process works on it.
     """
     restrict_new_files()
-    warnings.filterwarnings("ignore", module="dagster")
-    from orchestration.instance import prepare_environment
+    with closing(RefreshContext(settings)) as context:
+        context.require_own_key()
+        settings.home.prepare()
+        with lock_for_command(settings, "backfill") as lock:
+            return _read_again(context, lock, extracts, feeds)
 
+
+def _read_again(context: RefreshContext, lock: RefreshLock, extracts: list[str], feeds: list[str]) -> str:
+    settings = context.settings
+    warnings.filterwarnings("ignore", module="dagster")
     prepare_environment(settings)
     import dagster as dg
 
@@ -73,7 +86,7 @@ def backfill(settings: Settings, extracts: list[str], feeds: list[str]) -> str:
     from orchestration.nightly import register_partitions
     from orchestration.raw import raw_key
 
-    job = build_definitions(settings).resolve_implicit_global_asset_job_def()
+    job = build_definitions(settings, context, lock).resolve_implicit_global_asset_job_def()
     log = settings.home.logs / "backfill.log"
     with log.open("w", encoding="utf-8") as lines, redirect_stdout(lines), dg.DagsterInstance.get() as instance:
         register_partitions(instance, discover_extracts(settings.extracts))

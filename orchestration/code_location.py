@@ -8,6 +8,7 @@ from analysis_assets.assets import analysis_assets
 from orchestration.checks import expectation_checks
 from orchestration.guarded import guarded_refresh
 from orchestration.nightly import landing_sensor, nightly_job, nightly_schedule, outcome_sensors, rebuild_job
+from orchestration.operations import RefreshLock
 from orchestration.progress import progress_logger
 from orchestration.publish import dbt_documentation, interchange_files, published_warehouse
 from orchestration.quality import night_record
@@ -17,8 +18,10 @@ from orchestration.settings import Settings
 from orchestration.transform import begin_whole_build, warehouse_models
 
 
-def build_definitions(settings: Settings, prepared: RefreshContext | None = None) -> dg.Definitions:
-    """Return all assets, checks, jobs, the schedule and the sensors for these settings."""
+def build_definitions(
+    settings: Settings, prepared: RefreshContext | None = None, held: RefreshLock | None = None
+) -> dg.Definitions:
+    """Return all assets, checks, jobs, the schedule and the sensors for these settings; see `guarded_refresh`."""
     raw = raw_assets()
     models = warehouse_models()
     checks = expectation_checks(beside_raw=begin_whole_build)
@@ -36,6 +39,6 @@ def build_definitions(settings: Settings, prepared: RefreshContext | None = None
         schedules=[nightly_schedule(settings, job)],
         sensors=[landing_sensor(settings, job), *outcome_sensors(settings, job, rebuild)],
         loggers={"progress": progress_logger},
-        resources={"refresh": guarded_refresh(settings, prepared)},
+        resources={"refresh": guarded_refresh(settings, prepared, held)},
         executor=dg.in_process_executor,
     )

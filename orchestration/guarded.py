@@ -27,15 +27,18 @@ from orchestration.user_errors import as_failure
 NO_RETRY = {"dagster/max_retries": "0"}
 
 
-def guarded_refresh(settings: Settings, prepared: RefreshContext | None = None) -> dg.ResourceDefinition:
+def guarded_refresh(
+    settings: Settings, prepared: RefreshContext | None = None, held: RefreshLock | None = None
+) -> dg.ResourceDefinition:
     """Return the resource `refresh`: one run at a time on the home; a second one waits, then is refused.
 
     Args:
         settings: what is refreshed.
         prepared: what the command has checked already, so that no delivery is read a second time.
+        held: the lock, where the command has taken it: a person at the terminal waits for another refresh a moment,
+            then is told who holds it, before anything is started.
 
-    A person at the terminal waits for another refresh a moment, then is told who holds the lock. A run that nobody
-    watches waits far longer: it must not be lost because somebody verifies or refreshes by hand.
+    A run that nobody watches waits far longer: it must not be lost because somebody verifies or refreshes by hand.
 
     A whole night begins with recovery: what a killed refresh left is removed. A run of chosen steps (a backfill, a
     re-execution from failure) keeps the build that it goes on with.
@@ -46,7 +49,7 @@ def guarded_refresh(settings: Settings, prepared: RefreshContext | None = None) 
         run = context.run
         with as_failure(), _never_retried(context):
             settings.home.prepare()
-            lock = _take_lock(context, settings)
+            lock = held or _take_lock(context, settings)
         shared: RefreshContext | None = None
         try:
             if lock.abandoned is not None and context.log is not None:
@@ -57,6 +60,9 @@ def guarded_refresh(settings: Settings, prepared: RefreshContext | None = None) 
             with as_failure(), _never_retried(context):
                 record_builds(settings.home)
             shared = prepared or RefreshContext(settings)
+            if settings.pseudonym_key is not None:  # without one a run may draw a figure anew, but read no extract
+                with as_failure(), _never_retried(context):
+                    shared.require_own_key()
             if whole:
                 with as_failure():
                     shared.begin()
@@ -66,7 +72,8 @@ def guarded_refresh(settings: Settings, prepared: RefreshContext | None = None) 
         finally:
             if shared is not None:
                 shared.close()
-            lock.__exit__(None, None, None)
+            if held is None:
+                lock.__exit__(None, None, None)
 
     return refresh
 
@@ -74,7 +81,7 @@ def guarded_refresh(settings: Settings, prepared: RefreshContext | None = None) 
 def _take_lock(context: dg.InitResourceContext, settings: Settings) -> RefreshLock:
     if context.run is not None and context.instance is not None:
         give_sign_of_life(Path(context.instance.root_directory), context.run.run_id)
-    wait = settings.lock_wait_seconds if is_by_command(context.run) else settings.time_limit_seconds / 2
+    wait = settings.time_limit_seconds / 2
     try:
         return RefreshLock(settings.home).__enter__()
     except OperationsError as busy:

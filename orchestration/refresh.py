@@ -7,14 +7,14 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable
-from contextlib import closing, redirect_stdout
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from analysis_assets.published import BUNDLED, read_published
 from orchestration.errors import USER_ERRORS, describe_bug
-from orchestration.operations import note_outcome, send_notice, time_limit
+from orchestration.operations import OperationsError, RefreshLock, note_outcome, send_notice, time_limit
 from orchestration.settings import Settings
 from orchestration.terminal import leave
 from warehouse import current_version, restrict_new_files
@@ -76,8 +76,9 @@ def _run_with(context: RefreshContext, from_lake: bool) -> Outcome:
     settings.home.prepare()
     from orchestration.instance import prepare_environment
 
-    prepare_environment(settings)
-    result = _execute(context, from_lake)
+    with lock_for_command(settings, "refresh") as lock:
+        prepare_environment(settings)
+        result = _execute(context, lock, from_lake)
     if not result.success:
         from orchestration.failures import why_failed
 
@@ -90,8 +91,8 @@ def _check_inputs(context: RefreshContext, from_lake: bool) -> None:
     """Read what a person may have got wrong before anything is started."""
     if context.study.published != BUNDLED:  # the project's own is right, and reading it imports pandas
         read_published(context.study.published)
-    for read in (lambda: context.pseudonymiser, lambda: context.profile):
-        read()
+    context.require_own_key()
+    _ = context.profile
     if not from_lake:
         context.delivery(next(reversed(context.extracts)))
 
@@ -115,7 +116,27 @@ def _tell(settings: Settings, outcome: Outcome) -> None:
         send_notice(notice, settings.notices)
 
 
-def _execute(context: RefreshContext, from_lake: bool) -> ExecuteInProcessResult:
+@contextmanager
+def lock_for_command(settings: Settings, purpose: str) -> Iterator[RefreshLock]:
+    """Hold the home's lock; a person at the terminal waits for another process a moment only.
+
+    Raises:
+        OperationsError: another process holds it for longer; says who, since when.
+    """
+    lock = RefreshLock(settings.home, purpose)
+    try:
+        lock.__enter__()
+    except OperationsError:
+        sys.stderr.write(f"  ! Waiting for another process, at most {settings.lock_wait_seconds} seconds ...\n")
+        lock = RefreshLock(settings.home, purpose, settings.lock_wait_seconds)
+        lock.__enter__()
+    try:
+        yield lock
+    finally:
+        lock.__exit__(None, None, None)
+
+
+def _execute(context: RefreshContext, lock: RefreshLock, from_lake: bool) -> ExecuteInProcessResult:
     warnings.filterwarnings("ignore", module="dagster")
     import dagster as dg
 
@@ -126,7 +147,7 @@ def _execute(context: RefreshContext, from_lake: bool) -> ExecuteInProcessResult
 
     settings = context.settings
     os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", _EVENTS_STORED_TOGETHER)
-    definitions = build_definitions(settings, context)
+    definitions = build_definitions(settings, context, lock)
     log = settings.home.logs / "refresh.log"  # dbt's own lines; the terminal gets one line per step
     with log.open("w", encoding="utf-8") as lines, redirect_stdout(lines), dg.DagsterInstance.get() as instance:
         tags = STARTED_BY_COMMAND if from_lake else {**run_tags(settings, instance), **STARTED_BY_COMMAND}

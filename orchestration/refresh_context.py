@@ -23,6 +23,7 @@ from orchestration.extracts import (
     discover_extracts,
     load_profile,
     parse_key,
+    require_key_of,
 )
 from orchestration.manifest import LINEAGE
 from orchestration.operations import check_lake
@@ -76,6 +77,14 @@ class RefreshContext:
     def pseudonymiser(self) -> Pseudonymiser:
         """The keyed hash made from the secret."""
         return Pseudonymiser(parse_key(self.settings.pseudonym_key))
+
+    def require_own_key(self) -> None:
+        """Refuse another pseudonym key than the home's, under which tonight's patients would all be new ones.
+
+        Raises:
+            KeyRefused: the key is missing, unfit or another one; says what to do.
+        """
+        require_key_of(self.lake, self.pseudonymiser)
 
     @cached_property
     def lake(self) -> Lake:

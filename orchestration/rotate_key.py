@@ -9,8 +9,7 @@ import sys
 from dataclasses import replace
 
 from orchestration.errors import USER_ERRORS
-from orchestration.extracts import Lake, Pseudonymiser, parse_key
-from orchestration.extracts.rotation import rotate_key
+from orchestration.extracts import Lake, Pseudonymiser, parse_key, require_key_of, rotate_key
 from orchestration.operations import RefreshLock
 from orchestration.refresh import refresh
 from orchestration.settings import Settings, SettingsError
@@ -23,16 +22,19 @@ def rotate(settings: Settings) -> int:
 
     Raises:
         SettingsError: the new key is missing or the old one again, or the warehouse could not be published.
+        KeyRefused: a key is unfit, or the old one is not the home's.
     """
     old = Pseudonymiser(parse_key(settings.pseudonym_key))
     if settings.new_pseudonym_key is None:
         raise SettingsError("CART_NEW_PSEUDONYM_KEY is missing: set it to the key to change to (64 hex digits or more)")
-    new = Pseudonymiser(parse_key(settings.new_pseudonym_key))
+    new = Pseudonymiser(parse_key(settings.new_pseudonym_key, "CART_NEW_PSEUDONYM_KEY"))
     if new.key_id == old.key_id:
         raise SettingsError("CART_NEW_PSEUDONYM_KEY is the key in use; give another one")
     settings.home.prepare()
+    lake = Lake(settings.home.lake)
     with RefreshLock(settings.home, "key rotation"):
-        files = rotate_key(Lake(settings.home.lake), old, new)
+        require_key_of(lake, old, new)
+        files = rotate_key(lake, old, new)
     outcome = refresh(replace(settings, pseudonym_key=settings.new_pseudonym_key), from_lake=True)
     if outcome.status:
         raise SettingsError(

@@ -16,7 +16,7 @@ from orchestration.extracts.lake import FeedPlan, Lake, LedgerRow, Plan
 from orchestration.extracts.profiles import SourceProfile, load_profile
 from orchestration.extracts.pseudonymise import Pseudonymiser, parse_key
 from orchestration.extracts.quarantine import export_quarantine
-from orchestration.extracts.rotation import rotate_key
+from orchestration.extracts.rotation import require_key_of, rotate_key
 
 __all__ = [
     "DELETED",
@@ -50,5 +50,6 @@ __all__ = [
     "load_profile",
     "parse_key",
     "read_delivery",
+    "require_key_of",
     "rotate_key",
 ]

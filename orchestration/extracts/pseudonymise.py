@@ -21,20 +21,21 @@ _KEY_ID_DIGITS = 8
 _SHORT_HASH_DIGITS = 32
 
 
-def parse_key(text: str | None) -> bytes:
-    """The key's bytes from its hexadecimal text; refuses a missing, short or malformed one without repeating it."""
+def parse_key(text: str | None, setting: str = "CART_PSEUDONYM_KEY") -> bytes:
+    """The key's bytes from its hexadecimal text; refuses a missing, short or malformed one without repeating it.
+
+    `setting` is the variable that the text came from, for the message.
+    """
     stripped = (text or "").strip()
     remedy = "make one with: python3 -c 'import secrets; print(secrets.token_hex(32))'"
     if not stripped:
-        raise KeyRefused(f"CART_PSEUDONYM_KEY is not set: patients' ids can't be pseudonymised; {remedy}")
+        raise KeyRefused(f"{setting} is not set: patients' ids can't be pseudonymised; {remedy}")
     try:
         key = bytes.fromhex(stripped)
     except ValueError:
-        raise KeyRefused(
-            f"CART_PSEUDONYM_KEY is not hexadecimal (0-9, a-f, an even number of digits); {remedy}"
-        ) from None
+        raise KeyRefused(f"{setting} is not hexadecimal (0-9, a-f, an even number of digits); {remedy}") from None
     if len(key) < _MIN_KEY_BYTES:
-        raise KeyRefused(f"CART_PSEUDONYM_KEY has {len(key)} bytes, at least {_MIN_KEY_BYTES} are needed; {remedy}")
+        raise KeyRefused(f"{setting} has {len(key)} bytes, at least {_MIN_KEY_BYTES} are needed; {remedy}")
     return key
 
 

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from orchestration.extracts.date_shift import shift_days, shifted_by
-from orchestration.extracts.errors import ExtractError
+from orchestration.extracts.errors import ExtractError, KeyRefused
 from orchestration.extracts.feeds import FEEDS, Feed, Kind
 from orchestration.extracts.fingerprints import seal_again
 from orchestration.extracts.lake import REJECTED_SCHEMA, Lake, LedgerRow, lake_writer, load_id_of
@@ -46,13 +46,32 @@ def rotate_key(lake: Lake, old: Pseudonymiser, new: Pseudonymiser) -> int:
     return len(rows)
 
 
+def require_key_of(lake: Lake, *keys: Pseudonymiser) -> None:
+    """Refuses a lake that holds files under another key than these: its patients would be told as others.
+
+    Raises:
+        KeyRefused: says whose lake it is and how a key is changed; the first of `keys` is the one in the settings.
+    """
+    held = {row.key_id for row in lake.ledger()}
+    foreign = held - {key.key_id for key in keys}
+    if not foreign:
+        return
+    mixed = " (it holds both: if a rotation was interrupted, run it again)" if keys[0].key_id in held else ""
+    raise KeyRefused(
+        f"CART_PSEUDONYM_KEY is the key {keys[0].key_id}, but the home {lake.root.parent} holds patients under the key "
+        f"{', '.join(sorted(foreign))}{mixed}. Nothing was read. Set CART_PSEUDONYM_KEY to the home's key; to change "
+        "the key, run `make rotate-key` with the home's in CART_PSEUDONYM_KEY and the new one in "
+        "CART_NEW_PSEUDONYM_KEY. Other patients need a CART_HOME of their own."
+    )
+
+
 def _require_vaults(lake: Lake, rows: list[LedgerRow], old: Pseudonymiser) -> None:
     for row in rows:
         path = lake.vault_file(row.feed, row.extract, _stem(row), row.load_id)
         if not path.is_file():
             raise ExtractError(
                 f"{row.feed} of extract {row.extract} has no sealed ids in the lake, so it can't be re-keyed; "
-                "ingest that extract again under the new key; nothing was changed"
+                "read the extracts again under the new key, into a CART_HOME of its own; nothing was changed"
             )
         read_vault(path, old.sealing_key)
 

@@ -8,7 +8,15 @@ from collections.abc import Callable
 import pyarrow.parquet as pq
 import pytest
 
-from orchestration.extracts import ExtractError, KeyRefused, Pseudonymiser, SourceProfile, load_profile, rotate_key
+from orchestration.extracts import (
+    ExtractError,
+    KeyRefused,
+    Pseudonymiser,
+    SourceProfile,
+    load_profile,
+    require_key_of,
+    rotate_key,
+)
 
 from .conftest import IDENTIFIERS, Night
 
@@ -69,3 +77,19 @@ def test_the_wrong_old_key_changes_nothing(night: Night) -> None:
         rotate_key(night.lake, night.pseudonymiser, Pseudonymiser(NEW_KEY))
     vault.write_bytes(sealed)
     assert night.lake_bytes() == before
+
+
+def test_a_lake_belongs_to_the_keys_of_its_files(night: Night) -> None:
+    own, other = night.pseudonymiser, Pseudonymiser(NEW_KEY)
+    require_key_of(night.lake, other)
+    night.deliver(**FILES)
+    night.ingest_all()
+    require_key_of(night.lake, own)
+    require_key_of(night.lake, other, own)
+    with pytest.raises(KeyRefused, match=f"is the key {other.key_id}.*under the key {own.key_id}\\. Nothing"):
+        require_key_of(night.lake, other)
+    night.pseudonymiser = other
+    night.ingest_all()
+    for key, foreign in ((own, other), (other, own)):
+        with pytest.raises(KeyRefused, match=f"under the key {foreign.key_id} .*if a rotation was interrupted"):
+            require_key_of(night.lake, key)

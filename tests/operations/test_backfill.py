@@ -15,9 +15,10 @@ from tests.night import ROOT, TEST_KEY, Night, run_refresh
 from warehouse import WarehouseHome, current_version
 
 
-def run_backfill(home: Path, extracts: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_backfill(home: Path, extracts: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("CART_", "DAGSTER_"))}
     environment = {**kept, "CART_HOME": str(home), "CART_EXTRACTS": str(extracts), "CART_PSEUDONYM_KEY": TEST_KEY}
+    environment |= settings
     command = [sys.executable, "-m", "orchestration.backfill", *arguments]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 

@@ -21,7 +21,7 @@ def _hold(home: WarehouseHome, ready: str, seconds: float) -> None:
         time.sleep(seconds)
 
 
-def _holder(home: WarehouseHome, ready: Path, seconds: float) -> multiprocessing.process.BaseProcess:
+def hold_elsewhere(home: WarehouseHome, ready: Path, seconds: float) -> multiprocessing.process.BaseProcess:
     process = multiprocessing.get_context("spawn").Process(target=_hold, args=(home, str(ready), seconds))
     process.start()
     deadline = time.monotonic() + 30
@@ -32,7 +32,7 @@ def _holder(home: WarehouseHome, ready: Path, seconds: float) -> multiprocessing
 
 
 def test_a_second_refresh_is_refused_with_who_and_since_when(home: WarehouseHome, tmp_path: Path) -> None:
-    other = _holder(home, tmp_path / "ready", 30)
+    other = hold_elsewhere(home, tmp_path / "ready", 30)
     try:
         with (
             pytest.raises(OperationsError, match=rf"refresh of process {other.pid} on \S+, started 20"),
@@ -48,7 +48,7 @@ def test_a_second_refresh_is_refused_with_who_and_since_when(home: WarehouseHome
 
 
 def test_a_second_refresh_may_wait(home: WarehouseHome, tmp_path: Path) -> None:
-    other = _holder(home, tmp_path / "ready", 0.5)
+    other = hold_elsewhere(home, tmp_path / "ready", 0.5)
     with RefreshLock(home, wait_seconds=30) as lock:
         assert lock.abandoned is None
     other.join()
@@ -56,7 +56,7 @@ def test_a_second_refresh_may_wait(home: WarehouseHome, tmp_path: Path) -> None:
 
 
 def test_the_lock_of_a_killed_refresh_is_taken_over_and_named(home: WarehouseHome, tmp_path: Path) -> None:
-    other = _holder(home, tmp_path / "ready", 60)
+    other = hold_elsewhere(home, tmp_path / "ready", 60)
     assert other.pid is not None
     os.kill(other.pid, signal.SIGKILL)
     other.join()
