@@ -1,7 +1,8 @@
 """The resource that every step of a refresh shares, guarded by the home's lock for as long as the run lasts.
 
 With the in-process executor a resource lives from the first step of a run to its last, whoever started the run: the
-command, the schedule, the sensor or a person in the UI. So the lock, the recovery and the audit trail stand here.
+command, the schedule, the sensor or a person in the UI. So the lock, the recovery and the audit trail stand here; a
+command has taken the lock before it starts a run, to be refused at once.
 """
 
 from collections.abc import Iterator

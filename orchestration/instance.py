@@ -8,18 +8,24 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from orchestration.settings import ROOT, Settings
+from warehouse import writing
 
 _POSTGRES = {"postgres": {"postgres_url": {"env": "DAGSTER_PG_URL"}}}
 
 
 def prepare_environment(settings: Settings) -> Path:
-    """Write dagster.yaml into the warehouse home and set DAGSTER_HOME and dbt's variables; returns DAGSTER_HOME."""
+    """Write dagster.yaml into the warehouse home and set DAGSTER_HOME and dbt's variables; returns DAGSTER_HOME.
+
+    Raises:
+        WarehouseError: the home can't be written.
+    """
     home = settings.home.dagster
     yaml = YAML(typ="safe")
     content = yaml.load((ROOT / "dagster.yaml").read_text(encoding="utf-8"))
     if os.environ.get("DAGSTER_PG_URL"):
         content["storage"] = _POSTGRES
-    with (home / "dagster.yaml").open("w", encoding="utf-8") as file:
+    path = home / "dagster.yaml"
+    with writing(path), path.open("w", encoding="utf-8") as file:
         yaml.dump(content, file)
     os.environ["DAGSTER_HOME"] = str(home)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # matrices are small; more threads only wait for each other

@@ -6,7 +6,7 @@ Imports nothing of the house. What does not belong here: clinical rules, checks,
 from warehouse.connection import connect_build, connect_read_only, create_build, remove_database
 from warehouse.errors import WarehouseError
 from warehouse.exports import EXPORTED_SCHEMAS, Exporter, export_tables
-from warehouse.home import PUBLISHED_FOLDERS, WarehouseHome, restrict_new_files
+from warehouse.home import PUBLISHED_FOLDERS, WarehouseHome, restrict_new_files, writing
 from warehouse.publishing import publish
 from warehouse.tables import list_tables, quote, table_exists, write_table
 from warehouse.versions import Version, current_version, list_versions, recover, rollback
@@ -33,4 +33,5 @@ __all__ = [
     "rollback",
     "table_exists",
     "write_table",
+    "writing",
 ]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +14,7 @@ from warehouse.errors import WarehouseError
 DIRECTORY_MODE = 0o700
 FILE_MODE = 0o600
 DATABASE_NAME = "warehouse.duckdb"
+UNWRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
 PUBLISHED_FOLDERS = ("exports", "report", "data_docs", "dbt_docs", "interchange")
 
 
@@ -125,7 +129,8 @@ class WarehouseHome:
         """Create every folder that a refresh needs, readable by the owner alone.
 
         The mode is set explicitly because the caller's umask applies to `mkdir`, and an existing folder keeps its
-        own mode. The published folders are not created here: they appear with the first publish.
+        own mode. The published folders are not created here: they appear with the first publish. Whether a prepared
+        home may be written is not asked: the web pages may write `dagster` and `logs` alone.
 
         Raises:
             WarehouseError: a folder can't be created, or belongs to somebody else.
@@ -153,6 +158,24 @@ def restrict_new_files() -> None:
     For entry points only: the umask belongs to the whole process, so a library must not change it behind a caller.
     """
     os.umask(0o077)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say of a file in the home, where it may not be written, which one it is and what to do.
+
+    Raises:
+        WarehouseError: the file system is read-only, or the file belongs to somebody else.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        raise WarehouseError(
+            f"{path} can't be written: {error.strerror}. Check the mount and the owner of the home: "
+            "CART_HOME must be a folder that this user owns and may write to."
+        ) from error
 
 
 def _private_directory(folder: Path) -> None:

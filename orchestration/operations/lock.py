@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from orchestration.operations.errors import OperationsError
-from warehouse import WarehouseHome
+from warehouse import WarehouseHome, writing
 
 LOCK_NAME = "refresh.lock"
 _POLL_SECONDS = 0.2
@@ -72,8 +72,10 @@ class RefreshLock:
 
         Raises:
             OperationsError: another process holds it for longer than the wait.
+            WarehouseError: the home can't be written.
         """
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with writing(self._path):
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         deadline = time.monotonic() + self._wait_seconds
         while not _locked(descriptor):
             if time.monotonic() >= deadline:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import signal
@@ -9,13 +10,18 @@ import subprocess
 import sys
 import textwrap
 import time
+from io import StringIO
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
+from orchestration.instance import prepare_environment
 from orchestration.operations import RefreshLock, audit_trail, record_builds, recover_home, verify
+from orchestration.settings import Settings
+from tests.night import TEST_KEY
 from tests.operations.conftest import NIGHT, LedgerLine, Night, make_build
-from warehouse import WarehouseHome, connect_read_only, current_version, list_versions, publish
+from warehouse import WarehouseError, WarehouseHome, connect_read_only, current_version, list_versions, publish
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -113,6 +119,80 @@ def test_a_read_only_home_is_refused_with_a_message_and_still_read(home: Warehou
     assert "untouched" in done.stdout or "can't be opened for writing" in done.stdout
     assert "read-only" in done.stdout.lower()
     assert "night 1" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("command", "named"),
+    [
+        ("orchestration.refresh", "refresh.lock"),
+        ("orchestration.backfill 2018-07-30", "refresh.lock"),
+        ("orchestration.prune_runs", "dagster/dagster.yaml"),
+        ("orchestration.ui", "dagster/dagster.yaml"),
+        ("orchestration.operations verify", "refresh.lock"),
+        ("orchestration.operations rollback", "refresh.lock"),
+    ],
+)
+def test_every_command_refuses_a_read_only_home_with_its_path_and_what_to_do(
+    home: WarehouseHome, night: Night, reference_extracts: Path, command: str, named: str
+) -> None:
+    night(1)
+    settings = {name: value for name, value in os.environ.items() if not name.startswith(("CART_", "DAGSTER_"))}
+    settings |= {"CART_HOME": str(home.root), "CART_EXTRACTS": str(reference_extracts), "CART_PSEUDONYM_KEY": TEST_KEY}
+    script = 'mount --bind "$1" "$1"; mount -o remount,bind,ro "$1"; "$2" -m $3'
+    done = in_own_mounts(script, str(home.root), sys.executable, command, settings=settings)
+    assert done.returncode == 2, done.stderr
+    for text in (f"{home.root}/{named} can't be written: Read-only file system", "CART_HOME"):
+        assert text in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "fault of the program" not in done.stderr
+
+
+def test_the_web_pages_may_write_dagster_and_logs_alone(home: WarehouseHome) -> None:
+    """As `cart-webserver.service` has it."""
+    python = (
+        "from orchestration.instance import prepare_environment\n"
+        "from orchestration.settings import Settings\n"
+        "settings = Settings.from_environment()\n"
+        "settings.home.prepare()\n"
+        "print(prepare_environment(settings))\n"
+    )
+    script = (
+        'mount --bind "$1" "$1"; mount -o remount,bind,ro "$1"\n'
+        'for folder in dagster logs; do mount --bind "$2/$folder" "$1/$folder"; done\n'
+        '! touch "$1/file" 2>&1; "$3" -c "$4"'
+    )
+    writable = home.root.parent / "writable"
+    for name in ("dagster", "logs"):
+        (writable / name).mkdir(parents=True, mode=0o700)
+    settings = {**os.environ, "CART_HOME": str(home.root)}
+    done = in_own_mounts(script, str(home.root), str(writable), sys.executable, python, settings=settings)
+    assert done.returncode == 0, done.stderr
+    assert "Read-only file system" in done.stdout
+    assert done.stdout.endswith(f"{home.dagster}\n")
+    assert (writable / "dagster" / "dagster.yaml").is_file()
+
+
+@pytest.mark.parametrize(
+    ("code", "refused"), [(errno.EROFS, True), (errno.EACCES, True), (errno.EPERM, True), (errno.ENOSPC, False)]
+)
+def test_a_file_that_may_not_be_written_is_named(
+    home: WarehouseHome, code: int, refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As root's after a command by hand; the tests' user may be root, so that the refusal is made here."""
+
+    def opened(path: Path | str, mode: int | str = "r", *_: object, **__: object) -> TextIO:
+        if mode == "r":
+            return StringIO("storage: {}\n")
+        raise OSError(code, os.strerror(code), str(path))
+
+    kind, words = (WarehouseError, "can't be written: .*CART_HOME") if refused else (OSError, "")
+    monkeypatch.setattr("os.open", opened)
+    with pytest.raises(kind, match=f"refresh.lock.*{words}"):
+        RefreshLock(home).__enter__()
+    monkeypatch.setattr("pathlib.Path.open", opened)
+    with pytest.raises(kind, match=f"dagster.yaml.*{words}"):
+        prepare_environment(Settings(home.root, ROOT / "study.yml", home))
 
 
 def test_recovery_removes_leftovers_and_nothing_else(

@@ -103,3 +103,25 @@ def test_a_full_disk_is_no_fault_of_the_program(error: Exception, is_bug: bool) 
         assert ("fault of the program" in said) is is_bug
         assert ("No space left on device" in said) is not is_bug
         assert "Jane Roe" not in said
+
+
+@pytest.mark.parametrize(
+    ("error", "is_bug"),
+    [
+        (OSError(errno.EROFS, "Read-only file system", "/srv/home/dagster/Jane Roe.csv"), False),
+        (OSError(errno.EACCES, "Permission denied", "/srv/home/dagster/Jane Roe.csv"), False),
+        (OSError(errno.EPERM, "Operation not permitted", "/srv/home/dagster/Jane Roe.csv"), False),
+        (sqlite3.OperationalError("attempt to write a readonly database"), False),
+        (OSError(errno.ENOENT, "No such file or directory", "/srv/home/dagster/Jane Roe.csv"), True),
+        (ValueError("Read-only file system"), True),
+    ],
+)
+def test_a_home_that_becomes_read_only_is_no_fault_of_the_program(error: Exception, is_bug: bool) -> None:
+    wrapped = RuntimeError("wrapped")
+    wrapped.__cause__ = error
+    for each in (error, wrapped):
+        said = describe_bug(each)
+        assert ("fault of the program" in said) is is_bug
+        assert ("check the mount" in said) is not is_bug
+        assert ("denied in /srv/home/dagster;" in said) is (not is_bug and isinstance(error, OSError))
+        assert "Jane Roe" not in said
