@@ -1,11 +1,11 @@
 """Raw assets: one per feed, partitioned by extract; each turns an extract's files into lake Parquet."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 
 import dagster as dg
 
-from orchestration.extracts import FEEDS, Feed, FeedIngestion, ingest_feed
+from orchestration.extracts import FEEDS, ExtractError, Feed, FeedIngestion, ingest_feed
 from orchestration.operations import retry_passing
 from orchestration.ownership import DATA_ENGINEERING
 from orchestration.refresh_context import RefreshContext
@@ -51,7 +51,8 @@ def _raw_asset(feed: Feed) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, refresh: dg.ResourceParam[RefreshContext]
     ) -> dg.MaterializeResult[None]:
         with near_identifiers():
-            ingested = [retry_passing(partial(_ingest, refresh, name, feed.name)) for name in context.partition_keys]
+            names = extracts_to_read(context.partition_keys, refresh.extracts)
+            ingested = [retry_passing(partial(_ingest, refresh, name, feed.name)) for name in names]
         for warning in _warnings(ingested):
             context.log.warning(warning)
         return dg.MaterializeResult(metadata=ingestion_metadata(ingested))
@@ -60,6 +61,24 @@ def _raw_asset(feed: Feed) -> dg.AssetsDefinition:
 
 
 _ADDED = (("deleted", "varchar"), ("source_extract", "varchar"), ("source_file", "varchar"), ("source_row", "bigint"))
+
+
+def extracts_to_read(partitions: Sequence[str], landed: Collection[str]) -> list[str]:
+    """Return those of a run's partitions that are still in the landing folder; of the others the lake keeps its rows.
+
+    A run's partitions are a range, and between its first and its last may lie some that were archived since.
+
+    Raises:
+        ExtractError: none of them is there.
+    """
+    there = [name for name in partitions if name in landed]
+    if not there:
+        which = partitions[0] if len(partitions) == 1 else f"{partitions[0]} to {partitions[-1]}"
+        raise ExtractError(
+            f"extract {which} is no longer in the extracts folder, so it can't be read again; put it back, or leave it: "
+            "the lake keeps what it read of it"
+        )
+    return there
 
 
 def _ingest(refresh: RefreshContext, extract: str, feed: str) -> FeedIngestion:
