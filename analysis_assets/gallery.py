@@ -5,6 +5,7 @@ Reads only tables of schema ``analysis`` (and the swimmer lanes), so a published
 
 from __future__ import annotations
 
+import warnings
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -118,7 +119,10 @@ def draw_plot(plot: Plot, folder: Path, source: str) -> InlinedFigure:
     from analysis_assets.figures.saving import save_figure
 
     text = plot.describe()
-    svg, png = save_figure(plot.draw(), folder, plot.name, description=text)
+    with warnings.catch_warnings():
+        # The font draws a box for a sign that it lacks, which is seen; a line per sign on the terminal tells no more.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .*missing from", UserWarning)
+        svg, png = save_figure(plot.draw(), folder, plot.name, description=text)
     hashes = file_hashes(folder, svg.name, png.name)
     return inlined(DrawnFigure(plot.name, plot.title, plot.section, text, svg.name, png.name, source, hashes), folder)
 

@@ -14,6 +14,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from analysis_assets.xml_text import xml_text
+
 # Private-use characters that mark a cell's evidence on its way through great_tables, which escapes everything else.
 _OPEN, _MIDDLE, _CLOSE = "\ue000", "\ue001", "\ue002"
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -189,13 +191,13 @@ def write_docx(table: DisplayTable, folder: Path, header: str) -> Path:
     if len(table.columns) > 4:
         section.orientation = WD_ORIENT.LANDSCAPE
         section.page_width, section.page_height = section.page_height, section.page_width
-    section.header.paragraphs[0].text = header
-    document.add_heading(table.title, level=1)
+    section.header.paragraphs[0].text = xml_text(header)
+    document.add_heading(xml_text(table.title), level=1)
     # one parse of the whole table: python-docx's own cell-by-cell calls take seconds for a long one
-    document.element.body.insert(-1, parse_xml(_docx_table(table)))
+    document.element.body.insert(-1, parse_xml(xml_text(_docx_table(table))))
     remarks = [f"{letters}  {note}" for note, letters in table.notes().items()] + list(table.remarks)
     for remark in remarks:
-        document.add_paragraph(remark).runs[0].font.size = Pt(8)
+        document.add_paragraph(xml_text(remark)).runs[0].font.size = Pt(8)
     path = folder / f"{table.name}.docx"
     document.save(str(path))
     return path

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from analysis_assets.figures.style import house_style
+from analysis_assets.xml_text import xml_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,8 +27,10 @@ def save_figure(figure: Figure, folder: Path, name: str, *, description: str = "
     folder.mkdir(parents=True, exist_ok=True)
     svg, png = folder / f"{name}.svg", folder / f"{name}.png"
     with mpl.rc_context(house_style()):
-        about = {"Description": description} if description else {}
-        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None, "Title": name, **about})
+        about = {"Description": xml_text(description)} if description else {}
+        drawing = StringIO()
+        figure.savefig(drawing, format="svg", metadata={"Date": None, "Creator": None, "Title": name, **about})
+        svg.write_text(xml_text(drawing.getvalue()), encoding="utf-8", newline="\n")  # texts are repeated in comments
         figure.savefig(
             png,
             format="png",

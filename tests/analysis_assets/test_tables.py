@@ -22,6 +22,7 @@ from analysis_assets.tables import (
     write_csv,
     write_docx,
 )
+from analysis_assets.xml_text import xml_text
 
 
 @pytest.fixture
@@ -91,6 +92,32 @@ def test_docx_is_an_editable_table_with_a_repeated_heading_row(table: DisplayTab
         "c  Sparse.",
         "Convention: SPSS.",
     ]
+
+
+def test_docx_shows_a_sign_in_place_of_what_xml_forbids(tmp_path: Path) -> None:
+    """A vertical tab in one cell of the hospital's must not stop the night."""
+    odd = DisplayTable("odd", "Title\x0b", (Column("n\x0c"),), [Row(Cell("rash\x0b, tab\t"), (Cell("1\x00"),), "Skin\x1f")],
+                       heading="Term\x01", remarks=("Note\x0b.",))  # fmt: skip
+    document = Document(str(write_docx(odd, tmp_path, "HEADER\x0b")))
+    assert document.sections[0].header.paragraphs[0].text == "HEADER\ufffd"
+    assert [[cell.text for cell in row.cells] for row in document.tables[0].rows] == [
+        ["Term\ufffd", "n\ufffd"],
+        ["Skin\ufffd", "Skin\ufffd"],
+        ["rash\ufffd, tab\t", "1\ufffd"],
+    ]
+    assert [p.text for p in document.paragraphs] == ["Title\ufffd", "Note\ufffd."]
+
+
+@pytest.mark.parametrize("kept", ["\t", "\n", "\r", " ", "\x7f", "\ud7ff", "\ue000", "\ufffd", "\U00010000", "Ａ未"])
+def test_text_that_xml_may_hold_stays(kept: str) -> None:
+    assert xml_text(f"a{kept}b") == f"a{kept}b"
+
+
+@pytest.mark.parametrize(
+    "forbidden", ["\x00", "\x08", "\x0b", "\x0c", "\x0e", "\x1f", "\ud800", "\udfff", "\ufffe", "\uffff"]
+)
+def test_text_that_xml_forbids_is_replaced(forbidden: str) -> None:
+    assert xml_text(f"a{forbidden}b") == "a\ufffdb"
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -14,7 +17,8 @@ from matplotlib.figure import Figure
 
 from analysis_assets import figures
 from analysis_assets.figures.layout import overlapping_texts, text_boxes, texts_off_page
-from analysis_assets.figures.style import month_ticks, months_text, p_text
+from analysis_assets.figures.style import message_figure, month_ticks, months_text, p_text
+from analysis_assets.gallery import Plot, draw_plot
 from tests.analysis_assets.figures.drawings import DRAWINGS, LABELS, patients
 from tests.analysis_assets.figures.tables import cox_models, long_flow
 
@@ -284,6 +288,16 @@ def test_files_are_the_same_bytes_every_time_and_need_no_font(tmp_path: Path) ->
     assert "dc:date" not in svg
     assert "Overall survival" in svg
     assert [path.name for path in first] == ["os.svg", "os.png"]
+
+
+def test_a_figure_with_signs_that_no_xml_and_no_font_knows_is_drawn_in_silence(tmp_path: Path) -> None:
+    term = "rash\x0b on ＢＣ 皮疹"
+    plot = Plot("odd", term, "safety", partial(message_figure, term, term), partial(str, term))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        drawn = draw_plot(plot, tmp_path, "source")
+    svg = ElementTree.parse(tmp_path / drawn.svg)
+    assert any(text == "rash\ufffd on ＢＣ 皮疹" for text in svg.getroot().itertext())
 
 
 def test_png_has_200_dots_per_inch(tmp_path: Path) -> None:
