@@ -75,8 +75,8 @@ def extracts_to_read(partitions: Sequence[str], landed: Collection[str]) -> list
     if not there:
         which = partitions[0] if len(partitions) == 1 else f"{partitions[0]} to {partitions[-1]}"
         raise ExtractError(
-            f"extract {which} is no longer in the extracts folder, so it can't be read again; put it back, or leave it: "
-            "the lake keeps what it read of it"
+            f"extract {which} is no longer in the extracts folder, so it can't be read again; put it back, or leave "
+            "it: the lake keeps what it read of it"
         )
     return there
 

@@ -20,7 +20,7 @@ from orchestration.extracts.feeds import FEEDS
 from orchestration.extracts.lake import Lake
 from orchestration.extracts.mapping import table_mapping
 from orchestration.extracts.profiles import ReadOptions, SourceProfile, TableProfile
-from orchestration.extracts.readers import SourceTable, UnreadableFileError, file_format, open_table
+from orchestration.extracts.readers import SourceTable, UnreadableFileError, file_format, open_table, refuse_nested
 from warehouse.side_by_side import AT_ONCE, side_by_side
 
 MANIFEST = "manifest.json"
@@ -210,7 +210,7 @@ def count_source_rows(extract: ExtractFolder, source: SourceFile, profile: Sourc
     """Rows after the header; ExtractRefused when the file can't be read or lacks a key column."""
     try:
         table = open_source(source)
-        table_mapping(profile, source.table, table.header)
+        refuse_nested(table.nested, table_mapping(profile, source.table, table.header).wanted)
         return table.count_rows()
     except UnreadableFileError as problem:
         raise refused_file(extract, source, problem) from None

@@ -7,7 +7,7 @@ import io
 import json
 import resource
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import openpyxl
@@ -106,7 +106,14 @@ REFUSED = {
     "any zip called xlsx": ("marrow_assessments.xlsx", b"PK\x05\x06" + b"\0" * 18, "Excel workbook"),
     "truncated parquet": ("marrow_assessments.parquet", _nested_parquet()[:-9], "not a Parquet file"),
     "a damaged page": ("marrow_assessments.parquet", _damaged_parquet(), "damaged"),
-    "nested parquet": ("marrow_assessments.parquet", _nested_parquet(), "nested"),
+    "nested parquet": ("marrow_assessments.parquet", _nested_parquet(), "column 'patient_id' is nested"),
+    "broken lines alone": (
+        "marrow_assessments.jsonl",
+        b'\n{"patient_id": "HOSP-0001"\n[1]\n',
+        r"none of its lines can be read as a JSON object \(the first: not a JSON object\)",
+    ),
+    "NUL bytes alone": ("marrow_assessments.jsonl", b'{"patient_id": "HOSP-0001\0"}\n', "the first: NUL byte"),
+    "blank lines in jsonl": ("marrow_assessments.jsonl", b"\n \n", "JSON object .there is none."),
     "zip bomb": ("marrow_assessments.xlsx", _zip_bomb(), "out of all proportion"),
     "gzip bomb": ("marrow_assessments.csv.gz", gzip.compress(HEADER.encode() + b"0" * (40 << 20)), "no line end"),
     "utf-16 without a profile": ("marrow_assessments.csv", (HEADER + GOOD).encode("utf-16"), "UTF-16"),
@@ -166,7 +173,11 @@ REFUSED = {
         b'{"patient_id": "' + b"9" * (17 << 20),
         "no line end within 16 MB",
     ),
-    "csv called jsonl": ("marrow_assessments.jsonl", (HEADER + GOOD).encode(), "key column 'patient_id' is missing"),
+    "csv called jsonl": (
+        "marrow_assessments.jsonl",
+        (HEADER + GOOD).encode(),
+        "none of its lines can be read as a JSON object",
+    ),
     "jsonl called csv": ("marrow_assessments.csv", b'{"patient_id": "a"}\n', "key column 'patient_id' is missing"),
     "a web page called xlsx": ("marrow_assessments.xlsx", b"<html><table></table></html>", "not an Excel workbook"),
     "old excel called xlsx": ("marrow_assessments.xlsx", b"\xd0\xcf\x11\xe0" + b"\0" * 500, "not an Excel workbook"),
@@ -293,6 +304,78 @@ def test_broken_json_lines_are_set_aside_alone(night: Night) -> None:
 
 
 NAMES = HEADER.strip().split(",")
+
+
+def _jsonl(records: Sequence[Mapping[str, object]]) -> bytes:
+    return "".join(json.dumps(record) + "\n" for record in records).encode()
+
+
+NESTED: dict[str, Callable[[dict[str, list[object]]], bytes]] = {
+    "parquet": lambda columns: _parquet(**columns),
+    "jsonl": lambda columns: _jsonl(
+        [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    ),
+}
+
+
+@pytest.mark.parametrize("ending", NESTED)
+def test_a_nested_column_that_nobody_asks_for_is_kept_out_and_reported(night: Night, ending: str) -> None:
+    columns: dict[str, list[object]] = {
+        "patient_id": ["HOSP-0001", "HOSP-0002"],
+        "sampled_on": ["2018-01-01", "2018-01-02"],
+        "tags": [["a"], None],
+        "audit": [{"user": "x"}, {"user": "y"}],
+    }
+    night.deliver()
+    night.write("2018-07-30", f"marrow_assessments.{ending}", NESTED[ending](columns))
+    (result,) = night.ingest_all()["marrow_assessments"].files
+    assert (result.rows, result.accepted) == (2, 2)
+    unknown = [note["column"] for note in result.notes if note["note"] == "unknown column kept out"]
+    assert unknown == ["tags", "audit"]
+
+
+@pytest.mark.parametrize(("method", "accepted"), [("flow", 2), (["flow"], 1)])
+def test_a_nested_value_in_a_column_of_the_contract_sets_its_json_line_aside(
+    night: Night, method: object, accepted: int
+) -> None:
+    rows = [
+        {"patient_id": "HOSP-0001", "sampled_on": "2018-01-01", " method": method},
+        {"patient_id": "HOSP-0002", "sampled_on": "2018-01-02", "method": "flow"},
+    ]
+    night.deliver(marrow_assessments__jsonl=_jsonl(rows))
+    (result,) = night.ingest_all()["marrow_assessments"].files
+    assert (result.rows, result.accepted) == (2, accepted)
+    assert [row["reason"] for row in night.rejected_rows()] == ["broken line: nested value"][: 2 - accepted]
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet", "parquet of bytes", "xlsx"])
+def test_a_nul_sets_its_row_aside_in_every_format(night: Night, ending: str) -> None:
+    rows = [[f"HOSP-000{1 + n % 2}", f"2018-01-0{n + 1}", "5", method] for n, method in enumerate(["a", "b\0", "c"])]
+    columns = dict(zip(NAMES, map(list, zip(*rows, strict=True)), strict=True))
+    as_bytes = {**columns, "method": pa.array([text.encode() for text in columns["method"]], pa.binary())}
+    contents = {
+        "csv": (HEADER + "".join(",".join(row) + "\n" for row in rows)).encode(),
+        "jsonl": _jsonl([dict(zip(NAMES, row, strict=True)) for row in rows]),
+        "parquet": _parquet(**columns),
+        "parquet of bytes": _parquet(**as_bytes),
+        "xlsx": _with_nul(_xlsx([NAMES, *[[cell.replace("\0", "NUL") for cell in row] for row in rows]])),
+    }
+    night.deliver()
+    night.write("2018-07-30", f"marrow_assessments.{ending.split()[0]}", contents[ending])
+    (result,) = night.ingest_all()["marrow_assessments"].files
+    assert (result.rows, result.accepted, result.rejected) == (3, 2, 1)
+    assert [(row["source_row"], row["reason"]) for row in night.rejected_rows()] == [(2, "broken line: NUL byte")]
+    assert [row["source_row"] for row in night.lake_rows("marrow_assessments")] == [1, 3]
+    assert b"b\\u0000" not in night.lake_bytes()
+
+
+def _with_nul(workbook: bytes) -> bytes:
+    """The workbook with the text NUL as Excel writes that character."""
+    sink = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(workbook)) as source, zipfile.ZipFile(sink, "w") as target:
+        for member in source.infolist():
+            target.writestr(member.filename, source.read(member).replace(b"NUL", b"_x0000_"))
+    return sink.getvalue()
 
 
 def _with_stored_results(workbook: bytes, results: dict[str, str]) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from orchestration.extracts.profiles import ReadOptions
-from orchestration.extracts.readers.base import BrokenRow, Chunk, SourceTable, UnreadableFileError
+from orchestration.extracts.readers.base import BrokenRow, Chunk, SourceTable, UnreadableFileError, refuse_nested
 from orchestration.extracts.readers.delimited import Dialect, open_delimited
 from orchestration.extracts.readers.tabular import open_excel, open_jsonl, open_parquet
 
@@ -21,6 +21,7 @@ __all__ = [
     "UnreadableFileError",
     "file_format",
     "open_table",
+    "refuse_nested",
 ]
 
 

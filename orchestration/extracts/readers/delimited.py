@@ -26,6 +26,7 @@ from orchestration.extracts.columns import TEXT_DICTIONARY, text_column
 from orchestration.extracts.readers.base import (
     MAX_COLUMNS,
     MAX_LINE,
+    NUL_BYTE,
     BrokenRow,
     Chunk,
     SourceTable,
@@ -341,7 +342,7 @@ def _records(lines: Sequence[str], dialect: Dialect, width: int, *, final: bool)
 
 def _judged(cells: Cells | None, used: int, width: int, line: str) -> Cells | BrokenRow:
     if "\0" in line:
-        return BrokenRow(0, "broken line: NUL byte")
+        return BrokenRow(0, NUL_BYTE)
     if cells is None and len(line) > csv.field_size_limit():
         return BrokenRow(0, "broken line: cell too long")
     if cells is None or (used > 1 and len(cells) != width):
@@ -349,7 +350,7 @@ def _judged(cells: Cells | None, used: int, width: int, line: str) -> Cells | Br
     if len(cells) != width:
         return BrokenRow(0, _ragged(len(cells), width))
     if any("\0" in cell for cell in cells):
-        return BrokenRow(0, "broken line: NUL byte")
+        return BrokenRow(0, NUL_BYTE)
     return cells
 
 

@@ -13,18 +13,21 @@ from typing import Any, TextIO
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from python_calamine import load_workbook
 
-from orchestration.extracts.columns import text_column
+from orchestration.extracts.columns import rows_where, text_column
 from orchestration.extracts.readers.base import (
     MAX_COLUMNS,
     MAX_LINE,
+    NUL_BYTE,
     BrokenRow,
     Chunk,
     SourceTable,
     UnreadableFileError,
     no_line_end,
+    refuse_nested,
 )
 from orchestration.extracts.readers.workbook import survey
 
@@ -40,7 +43,7 @@ JsonRow = dict[str, str | None] | BrokenRow
 
 
 def open_parquet(path: Path) -> SourceTable:
-    """Reads the footer; UnreadableFileError when it is no Parquet file or holds nested columns."""
+    """Reads the footer; UnreadableFileError when it is no Parquet file."""
     try:
         with pq.ParquetFile(path) as opened:
             schema, rows = opened.schema_arrow, opened.metadata.num_rows
@@ -48,12 +51,13 @@ def open_parquet(path: Path) -> SourceTable:
         raise UnreadableFileError("it is not a Parquet file, or is cut short; have it delivered again") from None
     if len(schema.names) > MAX_COLUMNS:
         raise UnreadableFileError(f"it has {len(schema.names):,} columns, more than {MAX_COLUMNS:,}; that is no feed")
-    nested = [field.name for field in schema if pa.types.is_nested(field.type)]
-    if nested:
-        raise UnreadableFileError(f"{len(nested)} of its columns are nested; flatten them at the source")
+    nested = frozenset(field.name for field in schema if pa.types.is_nested(field.type))
     texts = [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]
     return SourceTable(
-        tuple(schema.names), partial(_parquet_chunks, path, texts), partial(_count_parquet, path, texts, rows)
+        header=tuple(schema.names),
+        chunks=partial(_parquet_chunks, path, texts, nested),
+        count_rows=partial(_count_parquet, path, texts, rows),
+        nested=nested,
     )
 
 
@@ -75,14 +79,27 @@ def _parquet_batches(path: Path, texts: Sequence[str], wanted: Sequence[str] | N
             raise UnreadableFileError("the Parquet file is damaged; have it delivered again") from None
 
 
-def _parquet_chunks(path: Path, texts: Sequence[str], wanted: tuple[str, ...]) -> Iterator[Callable[[], Chunk]]:
+def _parquet_chunks(
+    path: Path, texts: Sequence[str], nested: frozenset[str], wanted: tuple[str, ...]
+) -> Iterator[Callable[[], Chunk]]:
+    refuse_nested(nested, wanted)
     for batch in _parquet_batches(path, texts, wanted):
         yield partial(_parquet_chunk, batch, wanted)
 
 
 def _parquet_chunk(batch: pa.RecordBatch, wanted: tuple[str, ...]) -> Chunk:
     columns = {name: _as_text(batch.column(name)) for name in wanted}
-    return Chunk(columns, np.arange(1, batch.num_rows + 1, dtype=np.int64), (), batch.num_rows)
+    rows = np.arange(1, batch.num_rows + 1, dtype=np.int64)
+    with_nul = np.zeros(batch.num_rows, np.bool_)
+    for column in columns.values():
+        marks = pc.match_substring(column.dictionary, "\0").to_numpy(zero_copy_only=False)
+        if marks.any():
+            with_nul |= rows_where(column, marks.astype(np.bool_))
+    if not with_nul.any():
+        return Chunk(columns, rows, (), batch.num_rows)
+    broken = tuple(BrokenRow(int(row), NUL_BYTE) for row in rows[with_nul])
+    sound = pa.array(~with_nul)
+    return Chunk({name: column.filter(sound) for name, column in columns.items()}, rows[~with_nul], broken, len(rows))
 
 
 def _as_text(values: pa.Array) -> pa.DictionaryArray:
@@ -135,7 +152,8 @@ def open_jsonl(path: Path, *, flatten: bool = False) -> SourceTable:
     """One JSON object per line; the header is every key met in the file, in order of first appearance.
 
     With `flatten`, what is nested has a dotted name (`code.coding.0.code`); the header is what the first record holds
-    (there are too many to collect), and any name may be asked for. Without it a nested value breaks its line.
+    (there are too many to collect), and any name may be asked for. Without it a nested value that is asked for breaks
+    its line.
     """
     if flatten:
         first = next((line for lines in _json_lines(path) for line in lines), "{}")
@@ -143,12 +161,18 @@ def open_jsonl(path: Path, *, flatten: bool = False) -> SourceTable:
         names = dict.fromkeys(_names(record)) if isinstance(record, dict) else {}
         return SourceTable(tuple(names), partial(_nested_chunks, path), partial(_count_json, path))
     keys: dict[str, None] = {}
+    broken: BrokenRow | None = None
     for lines in _json_lines(path):
         for record in map(_flat_record, lines):
             if isinstance(record, dict):
                 keys.update(dict.fromkeys(record))
+            else:
+                broken = broken or record
         if len(keys) > MAX_COLUMNS:
             raise UnreadableFileError(f"its objects have more than {MAX_COLUMNS:,} different keys; that is no feed")
+    if not keys:
+        why = f"the first: {broken.reason.removeprefix('broken line: ')}" if broken else "there is none"
+        raise UnreadableFileError(f"none of its lines can be read as a JSON object ({why}); have it delivered again")
     return SourceTable(tuple(keys), partial(_flat_chunks, path), partial(_count_json, path))
 
 
@@ -189,7 +213,7 @@ def _next_lines(opened: TextIO) -> list[str]:
 
 def _json_record(line: str) -> dict[str, Any] | BrokenRow:
     if "\0" in line or "\\u0000" in line:
-        return BrokenRow(0, "broken line: NUL byte")
+        return BrokenRow(0, NUL_BYTE)
     try:
         record = json.loads(line, object_pairs_hook=_distinct_keys, parse_int=str, parse_float=str, parse_constant=str)
     except (ValueError, RecursionError):
@@ -197,14 +221,15 @@ def _json_record(line: str) -> dict[str, Any] | BrokenRow:
     return record if isinstance(record, dict) else BrokenRow(0, "broken line: not a JSON object")
 
 
-def _flat_record(line: str) -> JsonRow:
-    """A record without anything nested in it."""
+def _flat_record(line: str, wanted: Sequence[str] = ()) -> JsonRow:
+    """A record's texts; a nested value has none, and breaks the line where it is wanted."""
     record = _json_record(line)
     if isinstance(record, BrokenRow):
         return record
-    if any(isinstance(value, dict | list) for value in record.values()):
+    named = {_clean(key.strip()) or "": value for key, value in record.items()}
+    if any(isinstance(named.get(name), dict | list) for name in wanted):
         return BrokenRow(0, "broken line: nested value")
-    return {_clean(key.strip()) or "": _scalar(value) for key, value in record.items()}
+    return {name: None if isinstance(value, dict | list) else _scalar(value) for name, value in named.items()}
 
 
 def _nested_record(line: str, wanted: Sequence[str]) -> JsonRow:
@@ -279,7 +304,7 @@ def _distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _flat_chunks(path: Path, wanted: tuple[str, ...]) -> Iterator[Callable[[], Chunk]]:
     for lines in _json_lines(path):
-        yield partial(_chunk_of_objects, lines, _flat_record, wanted)
+        yield partial(_chunk_of_objects, lines, partial(_flat_record, wanted=wanted), wanted)
 
 
 def _nested_chunks(path: Path, wanted: tuple[str, ...]) -> Iterator[Callable[[], Chunk]]:
@@ -318,7 +343,9 @@ def open_excel(path: Path, sheet: str | None = None, header_row: int = 1) -> Sou
 
 
 def _row_of_sheet(cells: list[str | None], width: int) -> list[str | None] | BrokenRow:
-    """The cells under the header; a row with something beyond its last name is broken, as it is in a CSV."""
+    """The cells under the header; a row with something beyond its last name, or a NUL, is broken, as it is in a CSV."""
+    if any("\0" in text for text in cells if text):
+        return BrokenRow(0, NUL_BYTE)
     reach = max(at for at, text in enumerate(cells, 1) if text)
     return cells[:width] if reach <= width else BrokenRow(0, f"broken line: {reach} cells instead of {width}")
 
