@@ -48,7 +48,15 @@ from orchestration.extracts.mapping import FeedRows, FillDown, TableMapping, tab
 from orchestration.extracts.profiles import SourceProfile
 from orchestration.extracts.pseudonymise import Pseudonymiser
 from orchestration.extracts.readers import Chunk, SourceTable, UnreadableFileError
-from orchestration.extracts.shaping import FileLoad, ShapedRows, lake_schema, rejected_table, shape_rows, withheld_rows
+from orchestration.extracts.shaping import (
+    MASKED,
+    FileLoad,
+    ShapedRows,
+    lake_schema,
+    rejected_table,
+    shape_rows,
+    withheld_rows,
+)
 from orchestration.extracts.vault import SeenIds, write_vault
 from warehouse.side_by_side import AT_ONCE, side_by_side
 
@@ -132,8 +140,9 @@ def ingest_feed(
         for each in sources
     ]
     current = delivery_of(load.load_id for load in loads)
-    before = {row.load_id: row for row in lake.ledger_rows(extract.name, feed)}
-    newest = max(before.values(), key=lambda row: (row.loaded_at, row.load_id), default=None)
+    rows = sorted(lake.ledger_rows(extract.name, feed), key=lambda row: (row.loaded_at, row.load_id))
+    newest = rows[-1] if rows else None
+    before = _told_apart(loads, {row.load_id: row for row in rows})
     loaded_at = _later_than(newest)
     if all(load.load_id in before for load in loads):
         if newest is not None and newest.delivery != current:
@@ -150,6 +159,19 @@ def ingest_feed(
 
     brought = side_by_side(brought_in, loads, 1 if are_small(sources) else AT_ONCE)
     return FeedIngestion(feed, extract.name, delivery.mode, tuple(brought))
+
+
+def _told_apart(loads: Sequence[FileLoad], before: Mapping[str, LedgerRow]) -> dict[str, LedgerRow]:
+    """The ledger rows without those of different files under one masked name, which are to be read in again.
+
+    Masked names had nothing that told them apart before they ended in a hash.
+    """
+    files: dict[str, dict[str, str]] = {}
+    for load in loads:
+        if load.load_id in before:
+            files.setdefault(before[load.load_id].file, {})[load.load_id] = load.source.path.name
+    alike = {name for name, own in files.items() if MASKED in name and len(set(own.values())) > 1}
+    return {load_id: row for load_id, row in before.items() if row.file not in alike}
 
 
 def known_identifiers(

@@ -284,13 +284,23 @@ def delivery_of(load_ids: Iterable[str]) -> str:
 
 
 def _current_deliveries(entries: Sequence[tuple[Path, LedgerRow]]) -> list[tuple[Path, LedgerRow]]:
-    """Of every feed of every extract, the files of its newest delivery; what was delivered again has replaced it."""
+    """Of every feed of every extract, the files of its newest delivery; what was delivered again has replaced it.
+
+    A load that was read in again under another file name counts once, as it was read last.
+    """
     newest: dict[tuple[str, str], LedgerRow] = {}
+    last: dict[tuple[str, str, str], datetime] = {}
     for _, row in entries:
-        group = (row.extract, row.feed)
+        group, load = (row.extract, row.feed), (row.extract, row.feed, row.load_id)
         if group not in newest or (row.loaded_at, row.load_id) > (newest[group].loaded_at, newest[group].load_id):
             newest[group] = row
-    return [(path, row) for path, row in entries if row.load_id in json.loads(newest[(row.extract, row.feed)].delivery)]
+        last[load] = max(row.loaded_at, last.get(load, row.loaded_at))
+    return [
+        (path, row)
+        for path, row in entries
+        if row.load_id in json.loads(newest[(row.extract, row.feed)].delivery)
+        and row.loaded_at == last[(row.extract, row.feed, row.load_id)]
+    ]
 
 
 def _named_systems(entries: Sequence[tuple[Path, LedgerRow]]) -> list[tuple[Path, LedgerRow]]:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 import yaml
@@ -27,6 +27,8 @@ _ENCODINGS = ("utf-8", "utf-16", "utf-16-le", "utf-16-be", "gb18030", "gbk", "la
 _PROFILE_VERBS = (Verb.KEEP, Verb.DROP, Verb.YEAR)
 NUMERIC_DATES = ("excel", "epoch_s", "epoch_ms")
 _DATE_DIRECTIVES = frozenset("YmdHMSyBbpIfzj%")
+_WILD = re.compile(r"(\*|<number>)")
+_PART_DIGITS = 4
 _TEXTS = tuple[str, ...]
 
 
@@ -314,14 +316,40 @@ def unknown(what: str, given: str, valid: Iterable[str]) -> str:
     return f"unknown {what} {given!r}; {hint}"
 
 
+class NamePart(NamedTuple):
+    """A piece of a file name; `own` when the profile says it (a word of the pattern, a part number)."""
+
+    text: str
+    own: bool
+    pattern: str
+
+
+def name_parts(patterns: Iterable[str], stem: str) -> tuple[NamePart, ...]:
+    """The stem in the pieces of the first pattern that it matches, those without `*` first; empty when it matches none.
+
+    A number of up to four digits is a part's, as in `lab_results-0001`; a longer one may be a patient's.
+    """
+    for pattern in sorted(patterns, key=lambda each: "*" in each):
+        match = _pattern(pattern).fullmatch(stem)
+        if match is not None:
+            pieces = _WILD.split(pattern)
+            wild = iter(match.groups())
+            texts = [next(wild) if _WILD.fullmatch(piece) else piece for piece in pieces]
+            return tuple(
+                NamePart(text, piece != "*" and (piece == text or len(text) <= _PART_DIGITS), piece)
+                for text, piece in zip(texts, pieces, strict=True)
+            )
+    return ()
+
+
 def _any_pattern(patterns: Iterable[str], stem: str) -> bool:
     return any(_pattern(pattern).fullmatch(stem) for pattern in patterns)
 
 
 def _pattern(text: str) -> re.Pattern[str]:
     """A file pattern: `*` stands for anything, `<number>` for up to eight digits, every other character for itself."""
-    parts = re.split(r"(\*|<number>)", text)
-    return re.compile("".join({"*": ".*", "<number>": r"\d{1,8}"}.get(part, re.escape(part)) for part in parts))
+    wild = {"*": "(.*)", "<number>": r"(\d{1,8})"}
+    return re.compile("".join(wild.get(part, re.escape(part)) for part in _WILD.split(text)))
 
 
 def _compiled(expression: str) -> str:

@@ -29,12 +29,16 @@ from orchestration.extracts.feeds import DELETED, Column, Feed, Kind, Verb
 from orchestration.extracts.identifiers import MASK, KnownIdentifiers, telling_ids
 from orchestration.extracts.lake import REJECTED_SCHEMA, load_id_of
 from orchestration.extracts.mapping import FeedRows
-from orchestration.extracts.profiles import SourceProfile
+from orchestration.extracts.profiles import SourceProfile, name_parts
 from orchestration.extracts.pseudonymise import Pseudonymiser
 from orchestration.extracts.readers.base import MAX_CELL_BYTES
 
+MASKED = "masked"
+"""Stands in file names where an identifier stood."""
+
 _NOTED_ROWS = 100
 _SHOWN = 1_000
+_NAME_DIGITS = 10  # of a keyed hash: more than a part number's eight, so that it is never taken for one
 _YEAR = r"^.*?(\d{4}).*$"
 _WITHHELD = json.dumps({"withheld": "the cells of a broken line can't be attributed, so they may hold identifiers"})
 _TRUTHS = {"true": "true", "1": "true", "yes": "true", "false": "false", "0": "false", "no": "false"}
@@ -78,13 +82,25 @@ class FileLoad:
 
     @property
     def stem(self) -> str:
-        """The file's name without format, identifiers masked."""
-        return self.known.mask(self.source.stem).replace(MASK, "masked")
+        """The file's name without format, identifiers masked; a masked one ends in a keyed hash of the whole name.
+
+        The feed's own words and part numbers are no identifiers (patient 0001 has nothing to do with part 0001), and of
+        two files of a feed the evidence must tell which is meant.
+        """
+        name = self.source.stem
+        parts = name_parts(self.source.table.files, name)
+        masked, apart = self.known.mask(name), [self.known.mask(part.text) for part in parts]
+        if masked == "".join(apart):  # otherwise an identifier spans several parts
+            masked = "".join(part.text if part.own else mask for part, mask in zip(parts, apart, strict=True))
+        if masked == name:
+            return name
+        digest = self.pseudonymiser.keyed_hash("file", self.source.path.name)[:_NAME_DIGITS]
+        return f"{masked.replace(MASK, MASKED)}-{digest}"
 
     @property
     def file_name(self) -> str:
-        """The file's name as evidence, identifiers masked."""
-        return self.known.mask(self.source.path.name).replace(MASK, "masked")
+        """The file's name as evidence, identifiers masked as in `stem`."""
+        return self.stem + self.source.path.name[len(self.source.stem) :]
 
 
 @dataclass(frozen=True)
