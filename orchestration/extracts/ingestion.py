@@ -31,7 +31,7 @@ from orchestration.extracts.delivery import (
 )
 from orchestration.extracts.duplicates import repeated_keys
 from orchestration.extracts.errors import ExtractError
-from orchestration.extracts.feeds import Verb
+from orchestration.extracts.feeds import DELETED, Verb
 from orchestration.extracts.fingerprints import Fingerprints, read_fingerprints, remember
 from orchestration.extracts.identifiers import KnownIdentifiers, may_be_an_id, telling_ids
 from orchestration.extracts.lake import (
@@ -436,9 +436,10 @@ def _set_aside(
 def _notes(load: FileLoad, mapping: TableMapping, counts: _Counts) -> list[dict[str, Any]]:
     """What a person should know of the file: columns kept out, contract columns absent, rows skipped, cells masked."""
     notes: list[dict[str, Any]] = []
+    empty = [*mapping.absent, *({DELETED.name} - mapping.columns.keys())]
     for name in mapping.unused:
         note: dict[str, Any] = {"note": "unknown column kept out", "column": load.known.mask(name)[:_SHOWN]}
-        near = get_close_matches(name.casefold(), mapping.absent, 1, _LOOKALIKE)
+        near = get_close_matches(name.casefold(), empty, 1, _LOOKALIKE)
         notes.append({**note, "nearest": near[0]} if near else note)
     notes += [{"note": "column absent", "column": name} for name in mapping.absent]
     if counts.skipped:

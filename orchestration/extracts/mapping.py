@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -30,6 +31,8 @@ from orchestration.extracts.profiles import ColumnProfile, SourceProfile, TableP
 from orchestration.extracts.readers import BrokenRow, Chunk, UnreadableFileError
 
 _LOOKALIKE = 0.6
+_UNSPOKEN = re.compile(r"[\W_]+")
+_DIGIT = re.compile(r"\d")
 _DATES = (Kind.DATE, Kind.DATETIME)
 _NUMBERS = (Kind.NUMBER, Kind.INTEGER)
 Columns = dict[str, pa.DictionaryArray]
@@ -197,12 +200,14 @@ def table_mapping(
     needed_by_rows = (*table.where, *table.where_matches, *table.skip_where, *table.fill_down)
     for name in (*needed_by_rows, *(lookup.by for lookup in table.lookups.values())):
         if name not in there:
-            raise _missing_column(name, header)
+            raise _missing_column(name, header, needed)
     for key in table.target.key_columns:
         mapped = columns.get(key.name)
         if mapped is not None and mapped.constant is None and not set(mapped.source) & there:
-            raise _missing_column(mapped.source[0], header)
+            raise _missing_column(mapped.source[0], header, needed)
     _require_wide_columns(table, header)
+    if not lenient:
+        _refuse_misspelt_deleted(columns.get(DELETED.name), header)
     present = {name: each for name, each in columns.items() if each.constant is not None or set(each.source) & there}
     return TableMapping(
         profile=profile,
@@ -227,13 +232,52 @@ def _absent(table: TableProfile, contract: Iterable[Column], present: Mapping[st
 
 def _require_wide_columns(table: TableProfile, header: Sequence[str]) -> None:
     if table.unpivot is not None and not set(table.unpivot.columns) & set(header):
-        raise _missing_column(next(iter(table.unpivot.columns)), header)
+        raise _missing_column(next(iter(table.unpivot.columns)), header, table.source_columns)
 
 
-def _missing_column(name: str, header: Sequence[str]) -> UnreadableFileError:
-    near = get_close_matches(name.casefold(), [each.casefold() for each in header], 1, _LOOKALIKE)
-    hint = f"; nearest is {near[0]!r}: rename it, or map it in a source profile" if near else ""
-    return UnreadableFileError(f"its key column {name!r} is missing from the header{hint}")
+def _missing_column(name: str, header: Sequence[str], expected: Iterable[str] = ()) -> UnreadableFileError:
+    """Names columns of the header by their number alone: where no header was delivered, they are a patient's row."""
+    why = f"its key column {name!r} is missing from the header"
+    alike, near = _alike(name, header), _nearest(name, header)
+    if alike is not None:
+        hint = f"; its column {alike} is called so but for capitals, blanks or signs: write it exactly so"
+    elif near is not None:
+        hint = f"; nearest is its column {near}: rename it"
+    elif not {*expected} & {*header}:
+        return UnreadableFileError(
+            f"{why}; none of the {len(header)} names there is one of the feed: does the file begin with a header line?"
+        )
+    else:
+        return UnreadableFileError(f"{why}; add it, or map another column in a source profile")
+    return UnreadableFileError(f"{why}{hint}, or map it in a source profile")
+
+
+def _alike(name: str, header: Sequence[str]) -> int | None:
+    """The first column (from 1) whose name differs in capitals, blanks and signs only."""
+    plain = _UNSPOKEN.sub("", name.casefold())
+    return next((at for at, each in enumerate(header, 1) if _UNSPOKEN.sub("", each.casefold()) == plain), None)
+
+
+def _nearest(name: str, header: Sequence[str]) -> int | None:
+    """The column (from 1) of the nearest name; one with a digit that isn't wanted is more likely somebody's id."""
+    folded = [each.casefold() for each in header]
+    words = [each for each in folded if _DIGIT.search(name) or not _DIGIT.search(each)]
+    near = get_close_matches(name.casefold(), words, 1, _LOOKALIKE)
+    return folded.index(near[0]) + 1 if near else None
+
+
+def _refuse_misspelt_deleted(deleted: ColumnProfile | None, header: Sequence[str]) -> None:
+    """A `Deleted` is no unknown column: without it every row that it deletes would come to life again."""
+    names = deleted.source if deleted is not None else ()
+    if {*names} & {*header}:
+        return
+    for name in names:
+        alike = _alike(name, header)
+        if alike is not None:
+            raise UnreadableFileError(
+                f"its column {alike} is called {name!r} but for capitals, blanks or signs: write it exactly so, or map "
+                "it in a source profile; otherwise rows that it deletes would stay"
+            )
 
 
 def _filtered(
