@@ -82,7 +82,7 @@ def _manifest_agrees(extract: ExtractFolder) -> bool:
     try:
         text = (extract.path / MANIFEST).read_text(encoding="utf-8-sig")
         listed = Manifest.model_validate_json(text).files
-    except ValueError:  # half-written
+    except (ValueError, IsADirectoryError):  # half-written, or no manifest at all
         return False
     files = {extract.path / entry.path: entry.sha256.lower() for entry in listed if Path(entry.path).name == entry.path}
     return bool(files) and all(path.is_file() and file_sha256(path) == digest for path, digest in files.items())

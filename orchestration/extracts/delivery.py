@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
@@ -19,7 +20,7 @@ from orchestration.extracts.errors import ExtractError, ExtractRefused
 from orchestration.extracts.feeds import FEEDS
 from orchestration.extracts.lake import Lake
 from orchestration.extracts.mapping import table_mapping
-from orchestration.extracts.profiles import ReadOptions, SourceProfile, TableProfile
+from orchestration.extracts.profiles import ReadOptions, SourceProfile, TableProfile, name_parts
 from orchestration.extracts.readers import SourceTable, UnreadableFileError, file_format, open_table, refuse_nested
 from warehouse.side_by_side import AT_ONCE, side_by_side
 
@@ -27,6 +28,7 @@ MANIFEST = "manifest.json"
 Mode = Literal["snapshot", "delta"]
 _HASH_BLOCK = 1 << 20
 _LOOKALIKE = 0.75
+_UNTOLD = re.compile(r"\d{5,}|[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]+")
 _SMALL = 1 << 20  # bytes
 _LONGEST_NAME = 255  # bytes, on every usual file system
 
@@ -136,11 +138,12 @@ def read_delivery(extract: ExtractFolder, profile: SourceProfile) -> Delivery:
     for path in sorted(extract.path.iterdir()):
         if path.name.startswith(".") or path.name == MANIFEST or path.is_dir():
             continue
-        tables = profile.tables_for(stem_of(path.name)) if file_format(path.name) else ()
-        if not tables and not profile.looks_up(stem_of(path.name)):
+        patterns = profile.patterns_for(stem_of(path.name)) if file_format(path.name) else ()
+        if patterns:
+            _refuse_links(extract, path, shown_name(patterns, path))
+        else:
             unknown.append(path.name)
-        for table in tables:
-            _refuse_links(extract, path)
+        for table in profile.tables_for(stem_of(path.name)) if patterns else ():
             files.setdefault(table.feed, []).append(SourceFile(table.feed, path, table, profile.read_options(table)))
     for feed, own in files.items():
         endings = sorted({file_format(each.path.name) or "" for each in own})
@@ -161,8 +164,7 @@ def check_delivery(extract: ExtractFolder, profile: SourceProfile, lake: Lake | 
     """
     delivery = read_delivery(extract, profile)
     manifest = _manifest(extract)
-    listed = {entry.path: entry for entry in manifest.files} if manifest else {}
-    _check_listed_files(extract, listed.values())
+    listed = _check_listed_files(extract, profile, manifest.files if manifest else ())
     _check_required(delivery)
     own = lake.ledger_rows(extract.name) if lake else ()
     known = {(row.file, row.sha256, row.profile_sha256): row.source_rows for row in own}
@@ -174,8 +176,9 @@ def check_delivery(extract: ExtractFolder, profile: SourceProfile, lake: Lake | 
     sources = [*itertools.chain.from_iterable(delivery.files.values())]
     counted = side_by_side(rows_of, sources, 1 if are_small(sources) else AT_ONCE)
     rows_by_file = {source.path.name: rows for source, rows in zip(sources, counted, strict=True)}
-    for entry in listed.values():
-        _check_figures(extract, entry, rows_by_file.get(entry.path, entry.rows))
+    for path, entry in listed.items():
+        rows = rows_by_file[path.name] if path.name in rows_by_file else _lookup_rows(extract, profile, path)
+        _check_figures(extract, entry, path, shown_name(profile.patterns_for(stem_of(path.name)), path), rows)
     _check_not_empty(delivery, rows_by_file)
     return delivery
 
@@ -185,20 +188,50 @@ def _check_not_empty(delivery: Delivery, rows_by_file: Mapping[str, int]) -> Non
     for name, sources in delivery.files.items():
         rows = sum(rows_by_file[source.path.name] for source in sources)
         if delivery.mode == "snapshot" and FEEDS[name].required and rows == 0:
-            files = ", ".join(source.path.name for source in sources)
+            files = ", ".join(shown_name(source.table.files, source.path) for source in sources)
             raise _refused(
                 delivery.extract, f"the required feed {name} holds no row ({files}); have it delivered again"
             )
 
 
-def _check_figures(extract: ExtractFolder, entry: ManifestFile, rows: int) -> None:
+def _check_figures(extract: ExtractFolder, entry: ManifestFile, path: Path, shown: str, rows: int) -> None:
     if entry.rows != rows:
-        why = f"{entry.path} has {rows} rows, the manifest says {entry.rows}; have it delivered again"
+        why = f"{shown} has {rows} rows, the manifest says {entry.rows}; have it delivered again"
         raise _refused(extract, why)
-    found = file_sha256(extract.path / entry.path)
+    found = file_sha256(path)
     if found != entry.sha256.lower():
-        why = f"{entry.path} has SHA-256 {found} but the manifest says {entry.sha256.lower()}; have it delivered again"
+        why = f"{shown} has SHA-256 {found} but the manifest says {entry.sha256.lower()}; have it delivered again"
         raise _refused(extract, why)
+
+
+def _lookup_rows(extract: ExtractFolder, profile: SourceProfile, path: Path) -> int:
+    """Rows after the header of a file in which tables only look something up."""
+    lookup = profile.lookups_for(stem_of(path.name))[0]
+    try:
+        return open_table(path, profile.read_options(lookup)).count_rows()
+    except UnreadableFileError as problem:
+        raise _refused(extract, f"{shown_name(lookup.files, path)}: {problem}") from None
+
+
+def shown_name(patterns: Sequence[str], path: Path) -> str:
+    """A file's name for a message, before anybody is known whose name it may hold.
+
+    Of a name that one of `patterns` takes, what is not the profile's own shows as the pattern has it (`labs *.csv`),
+    with the file's place among its like; of any other, long numbers and Chinese characters show as `*`.
+    """
+    parts = name_parts(patterns, stem_of(path.name))
+    if not parts:
+        return _UNTOLD.sub("*", path.name)
+    if all(part.own for part in parts):
+        return path.name
+    taken = "".join(part.pattern for part in parts)
+    like = [each.name for each in sorted(path.parent.iterdir()) if name_parts((taken,), stem_of(each.name))]
+    place = f" (file {like.index(path.name) + 1} of {len(like)} by name)" if path.name in like and len(like) > 1 else ""
+    return (
+        "".join(part.text if part.own else part.pattern for part in parts)
+        + path.name[len(stem_of(path.name)) :]
+        + place
+    )
 
 
 def are_small(sources: Iterable[SourceFile]) -> bool:
@@ -223,7 +256,7 @@ def open_source(source: SourceFile) -> SourceTable:
 
 def refused_file(extract: ExtractFolder, source: SourceFile, problem: UnreadableFileError) -> ExtractRefused:
     """The refusal of an extract for one of its files."""
-    return _refused(extract, f"{source.path.name}: {problem}")
+    return _refused(extract, f"{shown_name(source.table.files, source.path)}: {problem}")
 
 
 def file_sha256(path: Path) -> str:
@@ -244,8 +277,11 @@ def _hashed(path: Path, size: int, modified: int) -> str:
 
 def _manifest(extract: ExtractFolder) -> Manifest | None:
     path = extract.path / MANIFEST
-    if not path.is_file():
+    _refuse_links(extract, path, MANIFEST)
+    if not path.exists():
         return None
+    if not path.is_file():
+        raise _refused(extract, f"{MANIFEST} is no file; deliver it as one, or none")
     try:
         manifest = Manifest.model_validate(json.loads(path.read_text(encoding="utf-8-sig")))
     except ValidationError as problem:
@@ -262,23 +298,57 @@ def _manifest(extract: ExtractFolder) -> Manifest | None:
     return manifest
 
 
-def _check_listed_files(extract: ExtractFolder, entries: Iterable[ManifestFile]) -> None:
-    for entry in entries:
+def _check_listed_files(
+    extract: ExtractFolder, profile: SourceProfile, entries: Iterable[ManifestFile]
+) -> dict[Path, ManifestFile]:
+    """The manifest's files, each there, listed once for a feed that the profile reads from it."""
+    listed: dict[Path, ManifestFile] = {}
+    seen: set[tuple[str, str]] = set()
+    for number, entry in enumerate(entries, 1):
         if Path(entry.path).name != entry.path or "\\" in entry.path or entry.path in {"", ".", ".."}:
             raise _refused(extract, f"{MANIFEST} lists a path outside the extract's folder; list bare file names only")
         if not entry.path.isprintable() or len(entry.path.encode()) > _LONGEST_NAME:
             raise _refused(
                 extract, f"{MANIFEST} lists a path that can't be a file's name; list the files by their names"
             )
+        path = extract.path / entry.path
+        patterns = profile.patterns_for(stem_of(entry.path)) if file_format(entry.path) else ()
+        shown = shown_name(patterns, path)
+        shown += "" if shown == entry.path else f", number {number} of the list,"
         if entry.feed not in FEEDS:
             near = get_close_matches(entry.feed, list(FEEDS), 1)
             hint = f"; nearest is {near[0]!r}" if near else ""
-            raise _refused(extract, f"{MANIFEST} lists an unknown feed for {entry.path}{hint}")
-        path = extract.path / entry.path
+            raise _refused(extract, f"{MANIFEST} lists an unknown feed for {shown}{hint}")
+        if path.is_symlink():
+            _refuse_links(extract, path, shown)
         if not path.is_file():
-            why = f"{entry.path} is listed in {MANIFEST} with {entry.rows} rows but isn't there (0 rows); deliver it"
+            why = f"{shown} is listed in {MANIFEST} with {entry.rows} rows but isn't there (0 rows); deliver it"
             raise _refused(extract, why)
-        _refuse_links(extract, path)
+        _check_listed_feed(extract, profile, entry, shown)
+        first = listed.setdefault(path, entry)
+        if (first.rows, first.sha256.lower()) != (entry.rows, entry.sha256.lower()) or (entry.path, entry.feed) in seen:
+            raise _refused(
+                extract,
+                f"{shown} is listed in {MANIFEST} twice: {first.rows} rows, SHA-256 {first.sha256}, and {entry.rows} "
+                f"rows, SHA-256 {entry.sha256}; list each file once",
+            )
+        seen.add((entry.path, entry.feed))
+    return listed
+
+
+def _check_listed_feed(extract: ExtractFolder, profile: SourceProfile, entry: ManifestFile, shown: str) -> None:
+    """A manifest promises rows of a feed: a file that nothing reads, or that fills another feed, would break that."""
+    stem = stem_of(entry.path)
+    feeds = [table.feed for table in profile.tables_for(stem)] if file_format(entry.path) else []
+    if entry.feed in feeds or (not feeds and file_format(entry.path) and profile.lookups_for(stem)):
+        return
+    if feeds:
+        why = f"but its name makes it a file of {' and '.join(dict.fromkeys(feeds))}; mend one of them"
+    else:
+        names = [pattern for table in profile.tables if table.feed == entry.feed for pattern in table.files]
+        called = f"name it {' or '.join(names)} with an ending that is read" if names else "it reads no such feed"
+        why = f"but the source profile {profile.name} takes no file of that name: {called}, or take it off the list"
+    raise _refused(extract, f"{shown} is listed in {MANIFEST} for feed {entry.feed}, {why}")
 
 
 def _check_required(delivery: Delivery) -> None:
@@ -293,9 +363,15 @@ def _check_required(delivery: Delivery) -> None:
             )
 
 
-def _refuse_links(extract: ExtractFolder, path: Path) -> None:
-    if path.is_symlink() and extract.path.resolve() not in path.resolve().parents:
-        raise _refused(extract, f"{path.name} is a link to outside the extract's folder; deliver the file itself")
+def _refuse_links(extract: ExtractFolder, path: Path, shown: str) -> None:
+    if not path.is_symlink():
+        return
+    try:
+        inside = extract.path.resolve() in path.resolve(strict=True).parents
+    except (OSError, RuntimeError):  # RuntimeError: a link to itself, before Python 3.13
+        raise _refused(extract, f"{shown} is a link to a file that isn't there; deliver the file itself") from None
+    if not inside:
+        raise _refused(extract, f"{shown} is a link to outside the extract's folder; deliver the file itself")
 
 
 def _refused(extract: ExtractFolder, why: str) -> ExtractRefused:

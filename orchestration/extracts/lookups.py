@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from orchestration.extracts.columns import map_distinct, stripped
-from orchestration.extracts.delivery import Delivery, file_sha256, files_of
+from orchestration.extracts.delivery import Delivery, file_sha256, files_of, shown_name
 from orchestration.extracts.mapping import among
 from orchestration.extracts.profiles import Lookup, SourceProfile, TableProfile
 from orchestration.extracts.readers import UnreadableFileError, open_table
@@ -34,7 +34,9 @@ def _read(delivery: Delivery, profile: SourceProfile, lookup: Lookup) -> dict[st
         # Flattened JSON has no header: what a record doesn't hold is empty.
         absent = [] if options.flatten else [name for name in (lookup.key, *lookup.where) if name not in source.header]
         if absent:
-            raise UnreadableFileError(f"a lookup reads column {absent[0]!r} of {path.name}, which has none")
+            raise UnreadableFileError(
+                f"a lookup reads column {absent[0]!r} of {shown_name(lookup.files, path)}, which has none"
+            )
         if lookup.value not in source.header and not options.flatten:
             continue
         for build in source.chunks(wanted):

@@ -274,9 +274,14 @@ class SourceProfile(_Strict):
         """The tables that a file of that stem fills (several, when one file feeds several feeds)."""
         return tuple(table for table in self.tables if table.matches(stem))
 
-    def looks_up(self, stem: str) -> bool:
-        """True when some table looks something up in files of that stem."""
-        return any(lookup.matches(stem) for table in self.tables for lookup in table.lookups.values())
+    def lookups_for(self, stem: str) -> tuple[Lookup, ...]:
+        """What tables look up in files of that stem."""
+        return tuple(each for table in self.tables for each in table.lookups.values() if each.matches(stem))
+
+    def patterns_for(self, stem: str) -> tuple[str, ...]:
+        """The file patterns of every table and lookup that a file of that stem is meant for."""
+        tables = [pattern for table in self.tables_for(stem) for pattern in table.files]
+        return (*tables, *(pattern for lookup in self.lookups_for(stem) for pattern in lookup.files))
 
     def read_options(self, table: TableProfile | Lookup) -> ReadOptions:
         """How a table's or lookup's files are read: its own word, key by key, else the profile's."""

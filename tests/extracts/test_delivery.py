@@ -90,6 +90,150 @@ def test_a_link_out_of_the_folder_is_refused(night: Night, tmp_path: Path) -> No
     assert "lab_results.csv is a link" in _refusal(night)
 
 
+@pytest.mark.parametrize("name", ["lab_results.csv", "manifest.json", "patients-0002.csv"])
+@pytest.mark.parametrize("target", ["nothing.csv", "/nothing.csv", None], ids=["inside", "outside", "itself"])
+def test_a_link_that_leads_nowhere_is_named(night: Night, name: str, target: str | None) -> None:
+    night.deliver()
+    (night.folder / "2018-07-30" / name).symlink_to(target or name)
+    assert f"{name} is a link to a file that isn't there; deliver the file itself" in _refusal(night)
+
+
+def test_a_link_to_a_file_beside_it_is_read(night: Night) -> None:
+    night.deliver()
+    night.write("2018-07-30", "labs_of_the_night.dat", "patient_id,collected_at,loinc\nHOSP-0001,2018-01-01,6690-2\n")
+    (night.folder / "2018-07-30" / "lab_results.csv").symlink_to("labs_of_the_night.dat")
+    assert night.ingest_all()["lab_results"].accepted == 1
+
+
+def test_a_listed_link_that_leads_nowhere_is_named(night: Night) -> None:
+    night.deliver()
+    night.manifest("2018-07-30", {"patients.csv": ("patients", 2)})
+    (night.folder / "2018-07-30" / "patients.csv").unlink()
+    (night.folder / "2018-07-30" / "patients.csv").symlink_to("patients.csv")
+    assert "patients.csv is a link to a file that isn't there" in _refusal(night)
+
+
+def test_a_folder_called_manifest_is_no_manifest(night: Night) -> None:
+    night.deliver()
+    (night.folder / "2018-07-30" / "manifest.json").mkdir()
+    assert "manifest.json is no file" in _refusal(night)
+
+
+def test_a_listed_file_that_the_profile_does_not_read_is_refused(night: Night) -> None:
+    night.deliver(labs_night__csv="patient_id,collected_at,loinc\n")
+    night.manifest("2018-07-30", {"labs_night.csv": ("lab_results", 0)})
+    message = _refusal(night)
+    assert "labs_night.csv is listed in manifest.json for feed lab_results, but the source profile canonical" in message
+    assert "name it lab_results or lab_results-<number> with an ending that is read, or take it off the list" in message
+
+
+def test_a_listed_file_of_a_format_that_is_not_read_is_refused(night: Night) -> None:
+    night.deliver(lab_results__dat="patient_id,collected_at,loinc\n")
+    night.manifest("2018-07-30", {"lab_results.dat": ("lab_results", 0)})
+    assert "lab_results.dat is listed in manifest.json for feed lab_results, but the source profile" in _refusal(night)
+
+
+def test_a_file_that_is_listed_for_another_feed_is_refused(night: Night) -> None:
+    night.deliver()
+    night.manifest("2018-07-30", {"patients.csv": ("lab_results", 2)})
+    assert (
+        "patients.csv is listed in manifest.json for feed lab_results, but its name makes it a file of patients"
+        in _refusal(night)
+    )
+
+
+@pytest.mark.parametrize("rows", [(2, 2), (7, 2), (2, 7)])
+def test_a_file_that_is_listed_twice_is_refused(night: Night, rows: tuple[int, int]) -> None:
+    night.deliver()
+    night.manifest("2018-07-30", {"patients.csv": ("patients", 2)})
+    manifest = json.loads((night.folder / "2018-07-30" / "manifest.json").read_text(encoding="utf-8"))
+    manifest["files"] = [manifest["files"][0] | {"rows": count} for count in rows]
+    night.write("2018-07-30", "manifest.json", json.dumps(manifest))
+    message = _refusal(night)
+    assert f"patients.csv is listed in manifest.json twice: {rows[0]} rows, " in message
+    assert f"and {rows[1]} rows, " in message
+
+
+LOOKED_UP = """
+name: looked_up
+tables:
+  - {feed: patients, files: [patients]}
+  - {feed: cart_infusions, files: [cart_infusions]}
+  - feed: lab_results
+    files: ["chemistry *", chemistry]
+    columns: {patient_id: pid, collected_at: at, loinc: code}
+    lookups: {pid: {files: [visits, "visits *"], by: visit, key: number, value: pid}}
+  - feed: vital_signs
+    files: [chemistry]
+    columns: {patient_id: visit, measured_at: at, sign: code}
+"""
+CHEMISTRY, VISITS = "visit,at,code\nV1,2018-01-01,6690-2\n", "number,pid\nV1,HOSP-0001\nV2,HOSP-0002\n"
+
+
+@pytest.fixture
+def looked_up(night: Night, tmp_path: Path) -> Night:
+    """A night of a profile in which one file fills two feeds and another is only looked up."""
+    (tmp_path / "looked_up.yml").write_text(LOOKED_UP, encoding="utf-8")
+    night.profile = load_profile(tmp_path / "looked_up.yml")
+    night.deliver(chemistry__csv=CHEMISTRY, visits__csv=VISITS)
+    return night
+
+
+def test_a_file_may_be_listed_once_for_each_feed_that_it_fills(looked_up: Night) -> None:
+    looked_up.manifest("2018-07-30", {"chemistry.csv": ("lab_results", 1)})
+    manifest = json.loads((looked_up.folder / "2018-07-30" / "manifest.json").read_text(encoding="utf-8"))
+    manifest["files"].append(manifest["files"][0] | {"feed": "vital_signs"})
+    looked_up.write("2018-07-30", "manifest.json", json.dumps(manifest))
+    assert looked_up.check().mode == "snapshot"
+    manifest["files"][1]["rows"] = 2
+    looked_up.write("2018-07-30", "manifest.json", json.dumps(manifest))
+    assert "chemistry.csv is listed in manifest.json twice: 1 rows" in _refusal(looked_up)
+
+
+@pytest.mark.parametrize(("rows", "agrees"), [(2, True), (1, False)])
+def test_the_rows_of_a_listed_file_that_is_only_looked_up_are_counted(
+    looked_up: Night, rows: int, *, agrees: bool
+) -> None:
+    looked_up.manifest("2018-07-30", {"visits.csv": ("lab_results", rows)})
+    if agrees:
+        assert looked_up.check().unknown == ()
+    else:
+        assert f"visits.csv has 2 rows, the manifest says {rows}" in _refusal(looked_up)
+
+
+def test_a_refusal_shows_a_file_of_one_patient_by_its_pattern_and_place(looked_up: Night) -> None:
+    looked_up.write("2018-07-30", "chemistry 13800138001.csv", CHEMISTRY)
+    looked_up.write("2018-07-30", "chemistry 张晓明.csv", "at,code\n")
+    assert "refused: chemistry *.csv (file 2 of 2 by name): its key column 'visit' is missing" in _refusal(looked_up)
+    (looked_up.folder / "2018-07-30" / "chemistry 13800138001.csv").unlink()
+    assert "refused: chemistry *.csv: its key column 'visit' is missing" in _refusal(looked_up)
+
+
+def test_a_refusal_shows_a_listed_file_of_one_patient_by_its_pattern_and_number(looked_up: Night) -> None:
+    looked_up.write("2018-07-30", "chemistry 张晓明.csv", CHEMISTRY)
+    looked_up.manifest("2018-07-30", {"patients.csv": ("patients", 2), "chemistry 张晓明.csv": ("lab_results", 7)})
+    assert "chemistry *.csv has 1 rows, the manifest says 7" in _refusal(looked_up)
+    (looked_up.folder / "2018-07-30" / "chemistry 张晓明.csv").unlink()
+    assert "chemistry *.csv, number 2 of the list, is listed in manifest.json with 7 rows" in _refusal(looked_up)
+
+
+def test_a_refusal_shows_a_looked_up_file_of_one_patient_by_its_pattern(looked_up: Night) -> None:
+    looked_up.write("2018-07-30", "visits 张晓明.csv", "nr,pid\n")
+    with pytest.raises(ExtractRefused) as refusal:
+        looked_up.ingest("lab_results")
+    assert "a lookup reads column 'number' of visits *.csv, which has none" in str(refusal.value)
+
+
+@pytest.mark.parametrize(("name", "shown"), [("张晓明 1234.csv", "* 1234.csv"), ("labs 12345.csv", "labs *.csv")])
+def test_a_refusal_shows_no_long_number_and_no_chinese_name_of_a_file_that_no_pattern_takes(
+    night: Night, name: str, shown: str
+) -> None:
+    night.deliver()
+    entry = {"feed": "patients", "path": name, "rows": 2, "sha256": "0" * 64}
+    night.write("2018-07-30", "manifest.json", json.dumps({"files": [entry]}))
+    assert f"refused: {shown}, number 1 of the list, is listed in manifest.json with 2 rows but" in _refusal(night)
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

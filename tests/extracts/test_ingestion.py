@@ -290,5 +290,5 @@ def test_extracts_are_found_by_date(night: Night, tmp_path: Path) -> None:
 
 def test_missing_key_column_names_the_nearest_header(night: Night) -> None:
     night.deliver(marrow_assessments__csv="patient_id,sampled_at,blast_percent\nHOSP-0001,2018-01-01,5\n")
-    with pytest.raises(ExtractRefused, match=r"marrow_assessments\.csv.*'sampled_on' is missing.*'sampled_at'"):
+    with pytest.raises(ExtractRefused, match=r"marrow_assessments\.csv.*'sampled_on' is missing.*column 2"):
         night.check()
