@@ -5,7 +5,7 @@ from functools import partial
 
 import dagster as dg
 
-from orchestration.extracts import FEEDS, ExtractError, Feed, FeedIngestion, ingest_feed
+from orchestration.extracts import FEEDS, ExtractError, Feed, FeedIngestion, files_left_alone, ingest_feed
 from orchestration.operations import retry_passing
 from orchestration.ownership import DATA_ENGINEERING
 from orchestration.refresh_context import RefreshContext
@@ -15,6 +15,8 @@ EXTRACTS = dg.DynamicPartitionsDefinition(name="extracts")
 LAKE_PLAN = dg.AssetKey(["raw", "lake_plan"])
 
 
+_FIRST_FEED = next(iter(FEEDS))
+_NAMED_FILES = 10
 _LISTED_FILES = 50
 """Dagster keeps the metadata of a run once per partition: a list of a thousand files would be kept a thousand times."""
 
@@ -53,7 +55,8 @@ def _raw_asset(feed: Feed) -> dg.AssetsDefinition:
         with near_identifiers():
             names = extracts_to_read(context.partition_keys, refresh.extracts)
             ingested = [retry_passing(partial(_ingest, refresh, name, feed.name)) for name in names]
-        for warning in _warnings(ingested):
+            left_alone = [*_left_alone(refresh, names)] if feed.name == _FIRST_FEED else []
+        for warning in (*_warnings(ingested), *left_alone):
             context.log.warning(warning)
         return dg.MaterializeResult(metadata=ingestion_metadata(ingested))
 
@@ -106,6 +109,20 @@ def _warnings(ingested: list[FeedIngestion]) -> Iterator[str]:
                     yield f"{where}: unknown column `{note['column']}` kept out{hint}"
             if file.masked_cells:
                 yield f"{where}: an identifier was found in {file.masked_cells} cells of text and masked"
+
+
+def _left_alone(refresh: RefreshContext, names: Sequence[str]) -> Iterator[str]:
+    """What new and changed extracts hold that nothing reads: most often a misspelt feed."""
+    from orchestration.nightly import changed_extracts  # which imports this module
+
+    for name in sorted(changed_extracts(refresh.settings, [refresh.extracts[each] for each in names])):
+        found = files_left_alone(refresh.delivery(name), refresh.profile, refresh.pseudonymiser, refresh.lake)
+        # Those that resemble a feed first: they were most likely meant to be one.
+        for file, feed in sorted(found, key=lambda item: not item[1])[:_NAMED_FILES]:
+            hint = f"; did you mean feed `{feed}`?" if feed else ""
+            yield f"{name}/{file}: left alone, for no feed takes a file of this name and format{hint}"
+        if len(found) > _NAMED_FILES:
+            yield f"{name}: {len(found) - _NAMED_FILES} more files left alone"
 
 
 def ingestion_metadata(ingested: list[FeedIngestion]) -> dict[str, dg.MetadataValue]:

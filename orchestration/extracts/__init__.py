@@ -11,7 +11,7 @@ from orchestration.extracts.delivery import (
 )
 from orchestration.extracts.errors import ExtractError, ExtractRefused, KeyRefused, ProfileError
 from orchestration.extracts.feeds import DELETED, FEEDS, Column, Feed, Kind, Verb
-from orchestration.extracts.ingestion import FeedIngestion, FileIngestion, ingest_feed
+from orchestration.extracts.ingestion import FeedIngestion, FileIngestion, files_left_alone, ingest_feed
 from orchestration.extracts.lake import FeedPlan, Lake, LedgerRow, Plan
 from orchestration.extracts.profiles import SourceProfile, load_profile
 from orchestration.extracts.pseudonymise import Pseudonymiser, parse_key
@@ -45,6 +45,7 @@ __all__ = [
     "discover_extracts",
     "export_quarantine",
     "feed_histories",
+    "files_left_alone",
     "history_records",
     "ingest_feed",
     "load_profile",

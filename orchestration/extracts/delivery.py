@@ -29,6 +29,7 @@ Mode = Literal["snapshot", "delta"]
 _HASH_BLOCK = 1 << 20
 _LOOKALIKE = 0.75
 _UNTOLD = re.compile(r"\d{5,}|[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]+")
+_NUMBERED = re.compile(r"[-_ ]*(?:\d{1,8}|<number>|\*)?$")
 _SMALL = 1 << 20  # bytes
 _LONGEST_NAME = 255  # bytes, on every usual file system
 
@@ -122,6 +123,11 @@ def _day(name: str) -> date | None:
 def stem_of(name: str) -> str:
     """A file name without its format."""
     return name[: -len(file_format(name) or "")] if file_format(name) else name
+
+
+def plain_stem(name: str) -> str:
+    """A file's name or pattern as names are compared: in small letters, without its endings, part number and signs."""
+    return _NUMBERED.sub("", name.partition(".")[0].casefold())
 
 
 def files_of(extract: ExtractFolder, matches: Callable[[str], bool]) -> tuple[Path, ...]:
@@ -356,7 +362,7 @@ def _check_required(delivery: Delivery) -> None:
         return
     for feed in FEEDS.values():
         if feed.required and feed.name not in delivery.files:
-            near = get_close_matches(feed.name, [stem_of(name).casefold() for name in delivery.unknown], 1, _LOOKALIKE)
+            near = get_close_matches(feed.name, [plain_stem(name) for name in delivery.unknown], 1, _LOOKALIKE)
             hint = f" (a file of a similar name is there: is it {feed.name}?)" if near else ""
             raise _refused(
                 delivery.extract, f"it has no file for the required feed {feed.name}{hint}; deliver {feed.name}.csv"

@@ -26,6 +26,7 @@ from orchestration.extracts.delivery import (
     discover_extracts,
     file_sha256,
     open_source,
+    plain_stem,
     read_delivery,
     refused_file,
 )
@@ -33,7 +34,7 @@ from orchestration.extracts.duplicates import repeated_keys
 from orchestration.extracts.errors import ExtractError
 from orchestration.extracts.feeds import DELETED, Verb
 from orchestration.extracts.fingerprints import Fingerprints, read_fingerprints, remember
-from orchestration.extracts.identifiers import KnownIdentifiers, may_be_an_id, telling_ids
+from orchestration.extracts.identifiers import MASK, KnownIdentifiers, may_be_an_id, telling_ids
 from orchestration.extracts.lake import (
     REJECTED_SCHEMA,
     Lake,
@@ -172,6 +173,21 @@ def _told_apart(loads: Sequence[FileLoad], before: Mapping[str, LedgerRow]) -> d
             files.setdefault(before[load.load_id].file, {})[load.load_id] = load.source.path.name
     alike = {name for name, own in files.items() if MASKED in name and len(set(own.values())) > 1}
     return {load_id: row for load_id, row in before.items() if row.file not in alike}
+
+
+def files_left_alone(
+    delivery: Delivery, profile: SourceProfile, pseudonymiser: Pseudonymiser, lake: Lake
+) -> tuple[tuple[str, str], ...]:
+    """The files that nothing reads, identifiers masked, each with the feed of the nearest name or an empty text."""
+    if not delivery.unknown:
+        return ()
+    known = known_identifiers(delivery, profile, pseudonymiser, lake)
+    feeds = {plain_stem(pattern): table.feed for table in profile.tables for pattern in table.files}
+    nearest = [get_close_matches(plain_stem(name), feeds, 1, _LOOKALIKE) for name in delivery.unknown]
+    return tuple(
+        (known.mask(name).replace(MASK, MASKED), feeds[near[0]] if near else "")
+        for name, near in zip(delivery.unknown, nearest, strict=True)
+    )
 
 
 def known_identifiers(

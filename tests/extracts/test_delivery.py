@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.extracts import ExtractRefused, SourceProfile, load_profile
+from orchestration.extracts import ExtractRefused, SourceProfile, files_left_alone, load_profile
 
 from .conftest import INFUSIONS, PATIENTS, Night
 
@@ -350,6 +350,27 @@ def test_a_snapshot_without_manifest_replaces_nothing_where_two_systems_are_name
 def test_files_of_no_feed_are_reported(night: Night) -> None:
     night.deliver(lab_result__csv="patient_id\n", readme__txt="hello")
     assert night.check().unknown == ("lab_result.csv", "readme.txt")
+
+
+def test_files_of_no_feed_are_told_with_the_nearest_feed_and_without_identifiers(night: Night) -> None:
+    names = {
+        "lab_result.csv": ("lab_result.csv", "lab_results"),
+        "encounters_0001.csv": ("encounters_0001.csv", "encounters"),
+        "Medications.csv": ("Medications.csv", "medications"),
+        "procedures.xls": ("procedures.xls", "procedures"),
+        "readme.txt": ("readme.txt", ""),
+        "张晓明 13800138001.pdf": ("masked masked.pdf", ""),
+    }
+    night.deliver()
+    for name in names:
+        night.write("2018-07-30", name, "x")
+    found = files_left_alone(night.check(), night.profile, night.pseudonymiser, night.lake)
+    assert sorted(found) == sorted(names.values())
+
+
+def test_a_delivery_without_other_files_tells_of_none(night: Night) -> None:
+    night.deliver()
+    assert files_left_alone(night.check(), night.profile, night.pseudonymiser, night.lake) == ()
 
 
 def test_another_key_starts_its_own_plan(night: Night) -> None:

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from orchestration.extracts import ExtractError, FeedIngestion, FileIngestion
-from orchestration.nightly import run_tags
+from orchestration.nightly import remember_deliveries, run_tags
 from orchestration.raw import extracts_to_read, ingestion_metadata, raw_assets
 from orchestration.refresh_context import RefreshContext
 from orchestration.settings import Settings
@@ -59,31 +59,53 @@ def landed(folder: Path, day: str, sex: str = "F") -> None:
     (folder / day / "cart_infusions.csv").write_text("patient_id,infusion_id\nP1,I1\n", encoding="utf-8")
 
 
-def test_an_extract_that_is_gone_between_two_that_are_read_keeps_its_rows(tmp_path: Path) -> None:
-    chosen = Settings(
-        extracts=tmp_path / "extracts",
-        study=tmp_path / "study.yml",
-        home=WarehouseHome(tmp_path / "home").prepare(),
-        pseudonym_key=TEST_KEY,
+def settings(tmp_path: Path) -> Settings:
+    home = WarehouseHome(tmp_path / "home").prepare()
+    study = tmp_path / "study.yml"
+    return Settings(extracts=tmp_path / "extracts", study=study, home=home, pseudonym_key=TEST_KEY)
+
+
+def read_patients(chosen: Settings, instance: dg.DagsterInstance) -> RefreshContext:
+    refresh = RefreshContext(chosen)
+    dg.materialize(
+        [raw_assets()[0]], instance=instance, tags=run_tags(chosen, instance), resources={"refresh": refresh}
     )
-    patients = raw_assets()[0]
+    return refresh
+
+
+def test_an_extract_that_is_gone_between_two_that_are_read_keeps_its_rows(tmp_path: Path) -> None:
+    chosen = settings(tmp_path)
     with dg.DagsterInstance.ephemeral() as instance:
         for day in ("2018-08-01", "2018-08-02"):
             landed(chosen.extracts, day)
-        for _ in range(2):
-            result = dg.materialize(
-                [patients],
-                instance=instance,
-                tags=run_tags(chosen, instance),
-                resources={"refresh": RefreshContext(chosen)},
-                raise_on_error=False,
-            )
-            assert result.success
-            shutil.rmtree(chosen.extracts / "2018-08-02", ignore_errors=True)
-            landed(chosen.extracts, "2018-08-01", sex="M")
-            landed(chosen.extracts, "2018-08-03")
-    rows = RefreshContext(chosen).lake.ledger()
+        read_patients(chosen, instance)
+        shutil.rmtree(chosen.extracts / "2018-08-02")
+        landed(chosen.extracts, "2018-08-01", sex="M")
+        landed(chosen.extracts, "2018-08-03")
+        rows = read_patients(chosen, instance).lake.ledger()
     assert [row.extract for row in rows] == ["2018-08-01", "2018-08-01", "2018-08-02", "2018-08-03"]
+
+
+@pytest.mark.parametrize("others", [10, 11])
+def test_files_that_nothing_reads_are_told_until_the_extract_was_published(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], others: int
+) -> None:
+    chosen = settings(tmp_path)
+    landed(chosen.extracts, "2018-08-01")
+    for number in range(1, others):
+        (chosen.extracts / "2018-08-01" / f"a{number}.pdf").touch()
+    (chosen.extracts / "2018-08-01" / "lab_result.csv").touch()
+    with dg.DagsterInstance.ephemeral() as instance:
+        refresh = read_patients(chosen, instance)
+        said = capsys.readouterr().err
+        assert said.count(": left alone, for no feed takes a file of this name and format") == 10
+        assert (
+            "2018-08-01/lab_result.csv: left alone, for no feed takes a file of this name and format; did you" in said
+        )
+        assert ("2018-08-01: 1 more files left alone" in said) is (others > 10)
+        remember_deliveries(chosen, refresh.read_extracts)
+        read_patients(chosen, instance)
+        assert "left alone" not in capsys.readouterr().err
 
 
 def test_only_extracts_that_are_there_are_read() -> None:
