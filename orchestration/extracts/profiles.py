@@ -341,7 +341,7 @@ def name_parts(patterns: Iterable[str], stem: str) -> tuple[NamePart, ...]:
             wild = iter(match.groups())
             texts = [next(wild) if _WILD.fullmatch(piece) else piece for piece in pieces]
             return tuple(
-                NamePart(text, piece != "*" and (piece == text or len(text) <= _PART_DIGITS), piece)
+                NamePart(text, piece == text or len(text) <= (0 if piece == "*" else _PART_DIGITS), piece)
                 for text, piece in zip(texts, pieces, strict=True)
             )
     return ()

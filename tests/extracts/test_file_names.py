@@ -94,6 +94,8 @@ def test_an_identifier_across_word_and_number_is_masked(make_night: MakeNight, p
     ("stem", "own"),
     [
         ("labs 7", [("labs ", True), ("7", False), ("", True)]),
+        ("labs ", [("labs ", True), ("", True), ("", True)]),
+        ("labs *", [("labs ", True), ("*", True), ("", True)]),
         ("lab-0007", [("lab-", True), ("0007", True), ("", True)]),
         ("lab-00007", [("lab-", True), ("00007", False), ("", True)]),
         ("lab", []),
