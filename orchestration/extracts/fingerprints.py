@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,6 +97,11 @@ class Fingerprints:
         wanted = hashes_of(keys, self.secret)
         places = np.minimum(np.searchsorted(self.hashes, wanted), len(self.hashes) - 1)
         return [bool(found) for found in self.hashes[places] == wanted]
+
+    def begun(self, starts: Collection[str]) -> set[str]:
+        """Those of the texts with which a long identifier of some patients file begins."""
+        known = self.knows([start_key(start) for start in starts])
+        return {start for start, there in zip(starts, known, strict=True) if there}
 
     def windows(self, text: str) -> Iterator[tuple[int, int]]:
         """Where long identifiers stand in a text; in a very long one only those that begin a word are looked for."""

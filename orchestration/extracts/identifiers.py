@@ -1,16 +1,17 @@
 """Finds the patients' own identifiers where they don't belong: in values, comments, file and column names.
 
 What is known is what the extract's patients files say (patient id, name, national id, phone, address) and, in a delta,
-what earlier ones said (`fingerprints`). Matching works on distinct texts, by words (Latin) or characters (Chinese),
-plus a sliding window for long ones hidden in a word, so that the cost does not grow with patients times cells.
+what earlier ones said (`fingerprints`). All are compared in one spelling (`spellings`). Matching works on distinct
+texts, by words (Latin) or characters (Chinese), plus a sliding window for long ones hidden in a word, so that the cost
+does not grow with patients times cells.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
 from functools import lru_cache
-from itertools import groupby
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -26,20 +27,22 @@ from orchestration.extracts.fingerprints import (
     short_key,
     start_key,
 )
+from orchestration.extracts.spellings import SQUEEZED_ASCII, Spelling, folded, squeezed, words_of
 
 MASK = "[identifier]"
 """Stands where an identifier stood."""
 
-_TOKEN = re.compile(r"[⺀-鿿가-힯豈-﫿]|[^\W_⺀-鿿가-힯豈-﫿]+")
 _CJK = re.compile(r"[⺀-鿿가-힯豈-﫿]")
-_SQUEEZED_AWAY = {ord(sign): None for sign in " \t\n\r\u3000\u00a0-.()/（）－"}
+_FIRST_CJK = "⺀"
+_BETWEEN_NAMES = re.compile(r"[\s,.'’-]*")
 _PRINTABLE_ASCII = "^[ -~]*$"
-_SQUEEZED_ASCII = f"[{re.escape(''.join(sign for sign in map(chr, _SQUEEZED_AWAY) if ' ' <= sign <= '~'))}]"
 _MIN_WORD = 4
 _MIN_CJK = 2
 _MIN_LONG_NUMBER = 7
 _MIN_LONG_CODE = LONG_START
 _MIN_LONG_WORD = 8
+_MOST_WORDS = 4
+"""Of a long name whose words are looked for turned round."""
 _MOST_SHAPES = 200
 _PLAIN_NUMBER = r"^[<>≤≥=~]{0,2}\s*[-+]?\d{1,8}([.,]\d{1,8})?([eE][-+]?\d{1,2})?\s*%?$"
 _PLAIN_TIME = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?$"
@@ -84,27 +87,27 @@ class KnownIdentifiers:
     def _add_texts(self, texts: pa.StringArray) -> None:
         """Nearly all identifiers of a source are long and plain ASCII: these are taken as whole columns."""
         plain = pc.match_substring_regex(texts, _PRINTABLE_ASCII)
-        folded = pc.ascii_lower(pc.ascii_trim_whitespace(texts.filter(plain)))
-        squeezed = pc.replace_substring_regex(folded, _SQUEEZED_ASCII, "")
-        long = pc.greater_equal(pc.binary_length(squeezed), _MIN_LONG_WORD)
-        spaced = pc.and_(long, pc.not_equal(pc.binary_length(folded), pc.binary_length(squeezed)))
-        self._add_long(squeezed.filter(long))
-        self._add_long(folded.filter(spaced))
-        others = (*texts.filter(pc.invert(plain)).to_pylist(), *folded.filter(pc.invert(long)).to_pylist())
-        by_folded = {text: text.translate(_SQUEEZED_AWAY) for text in (each.casefold().strip() for each in others)}
+        spaced = pc.ascii_lower(pc.ascii_trim_whitespace(texts.filter(plain)))
+        close = pc.replace_substring_regex(spaced, SQUEEZED_ASCII, "")
+        long = pc.greater_equal(pc.binary_length(close), _MIN_LONG_WORD)
+        unlike = pc.and_(long, pc.not_equal(pc.binary_length(spaced), pc.binary_length(close)))
+        self._add_long(close.filter(long))
+        self._add_long(spaced.filter(unlike))
+        others = (*texts.filter(pc.invert(plain)).to_pylist(), *spaced.filter(pc.invert(long)).to_pylist())
+        by_folded = {text: squeezed(text) for text in (folded(each).strip() for each in others)}
         long_others = {text: form for text, form in by_folded.items() if _is_long(form)}
         self._add_long(pa.array([*long_others, *long_others.values()], pa.string()))
         for text, form in by_folded.items():
             if text not in long_others:
                 self._add_words(text, form)
 
-    def _add_words(self, folded: str, squeezed: str) -> None:
-        tokens = tuple(_TOKEN.findall(folded))
-        if tokens and _is_telling(folded, tokens):
+    def _add_words(self, text: str, form: str) -> None:
+        tokens = words_of(text)
+        if tokens and _is_telling(text, tokens):
             self._phrases.add(tokens)
             _add_length(self._phrase_lengths, tokens[0], len(tokens))
-        elif squeezed:
-            self._short.add(squeezed)
+        elif form:
+            self._short.add(form)
 
     def _add_long(self, forms: pa.StringArray) -> None:
         self._long.update(forms.to_pylist())
@@ -153,20 +156,21 @@ class KnownIdentifiers:
         As in `scrub_column`, but plain numbers, dates and codes are looked at, too, and a text that is an identifier as
         a whole, or one of the hospital's `ids`, goes however short it is.
         """
+        alike = {folded(each) for each in ids}
         masked = [
-            None if text is None else MASK if text in ids or self.is_identifier(text) else self.mask(text)
+            None if text is None else MASK if folded(text) in alike or self.is_identifier(text) else self.mask(text)
             for text in texts.to_pylist()
         ]
         return pa.array(masked, pa.string())
 
     def is_identifier(self, text: str) -> bool:
-        """True when the text as a whole is an identifier, spacing and the `.0` of a spreadsheet aside."""
-        folded = _WHOLE_FLOAT.sub("", text.casefold().strip())
-        squeezed = folded.translate(_SQUEEZED_AWAY)
-        tokens = tuple(_TOKEN.findall(folded))
-        if squeezed in self._short or squeezed in self._long or tokens in self._phrases:
+        """True when the text as a whole is an identifier in whatever spelling, the `.0` of a spreadsheet aside."""
+        spelled = _WHOLE_FLOAT.sub("", folded(text).strip())
+        close = squeezed(spelled)
+        turns = list(_turns(words_of(spelled)))
+        if close in self._short or close in self._long or not self._phrases.isdisjoint(turns):
             return True
-        keys = [short_key(squeezed), long_key(squeezed), phrase_key(tokens)]
+        keys = [short_key(close), long_key(close), *map(phrase_key, turns)]
         return self._earlier is not None and any(self._earlier.knows(keys))
 
     def scrub_column(self, texts: pa.StringArray, kind: Kind) -> pa.StringArray:
@@ -185,53 +189,137 @@ class KnownIdentifiers:
 
     def mask(self, text: str) -> str:
         """The text with every identifier in it replaced by `MASK`; the whole text when one hides in its spacing."""
-        folded = text.casefold()
-        if len(folded) != len(text):
-            folded = text.lower() if len(text.lower()) == len(text) else text
-        squeezed = folded.translate(_SQUEEZED_AWAY)
-        spans = sorted(self._spans(folded))
+        spelling = Spelling(text)
+        # What is long is known with and without its spacing: where none is found without, none is there with it.
+        hidden = self._holds_long(squeezed(spelling.folded))
+        spans = sorted(self._spans(spelling, hidden=hidden))
         if not spans:
-            return MASK if any(True for _ in self._windows(squeezed)) else text
+            return MASK if hidden else text
         pieces, at = [], 0
-        for start, end in spans:
+        for start, end in (spelling.original_span(*span) for span in spans):
             if start >= at:
                 pieces += [text[at:start], MASK]
             at = max(at, end)
         masked = "".join([*pieces, text[at:]])
-        return MASK if any(True for _ in self._windows(masked.casefold().translate(_SQUEEZED_AWAY))) else masked
+        return MASK if self._holds_long(squeezed(folded(masked))) else masked
 
-    def _spans(self, folded: str) -> Iterator[tuple[int, int]]:
-        found = [(match.group(), match.start(), match.end()) for match in _TOKEN.finditer(folded)]
-        for at, (token, start, _) in enumerate(found):
-            for length in self._phrase_lengths.get(token, ()):
-                words = found[at : at + length]
-                if tuple(word for word, _, _ in words) in self._phrases:
-                    yield start, words[-1][2]
+    def _spans(self, spelling: Spelling, *, hidden: bool) -> Iterator[tuple[int, int]]:
+        """Where identifiers stand in the folded text."""
+        for first, last in self._runs(spelling):
+            yield spelling.word_spans[first][0], spelling.word_spans[last][1]
+        if hidden:
+            yield from self._windows(spelling.folded)
+
+    def _runs(self, spelling: Spelling) -> Iterator[tuple[int, int]]:
+        """First and last word of what is an identifier by its words."""
+        words = spelling.words
+        for at in [at for at, word in enumerate(words) if word in self._phrase_lengths]:
+            for length in self._phrase_lengths[words[at]]:
+                for start in range(at, max(at - (length if length <= _MOST_WORDS else 1), -1), -1):
+                    end = start + length
+                    known = end <= len(words) and (*words[at:end], *words[start:at]) in self._phrases
+                    if known and (start == at or _is_a_name(spelling, start, end)):
+                        yield start, end - 1
+        for form, first, last in _turned_names(words, self._long_lengths):
+            if form in self._long:
+                yield first, last
         if self._earlier is not None:
-            yield from self._earlier_phrases(found)
-        yield from self._windows(folded)
+            yield from self._earlier_runs(spelling, self._earlier)
 
-    def _earlier_phrases(self, found: list[tuple[str, int, int]]) -> Iterator[tuple[int, int]]:
-        """Runs of words that were a phrase of an earlier extract."""
-        if self._earlier is None:
-            return
+    def _earlier_runs(self, spelling: Spelling, earlier: Fingerprints) -> Iterator[tuple[int, int]]:
+        """The same for what an earlier extract said."""
+        words = spelling.words
         runs = [
-            (at, length)
-            for length in sorted(self._earlier.traits.phrase_lengths)
-            for at in range(len(found) - length + 1)
+            (turned, start, start + length - 1)
+            for length in sorted(earlier.traits.phrase_lengths)
+            for start in range(len(words) - length + 1)
+            for turned in (
+                _turns(words[start : start + length])
+                if _is_a_name(spelling, start, start + length)
+                else [words[start : start + length]]
+            )
         ]
-        keys = [phrase_key(tuple(word for word, _, _ in found[at : at + length])) for at, length in runs]
-        for (at, length), known in zip(runs, self._earlier.knows(keys), strict=True):
-            if known:
-                yield found[at][1], found[at + length - 1][2]
+        known = earlier.knows([phrase_key(turned) for turned, _, _ in runs])
+        names = list(_turned_names(words, earlier.begun({each for _, starts in _starts(words) for each in starts})))
+        long = earlier.knows([long_key(form) for form, _, _ in names])
+        for (_, first, last), there in zip([*runs, *names], [*known, *long], strict=True):
+            if there:
+                yield first, last
+
+    def _holds_long(self, text: str) -> bool:
+        return any(True for _ in self._windows(text))
 
     def _windows(self, text: str) -> Iterator[tuple[int, int]]:
         if self._earlier is not None:
             yield from self._earlier.windows(text)
-        for start in range(len(text) - _MIN_LONG_CODE + 1):
-            for length in self._long_lengths.get(text[start : start + _MIN_LONG_CODE], ()):
-                if text[start : start + length] in self._long:
+        known = self._long_lengths
+        every = range(len(text) - _MIN_LONG_CODE + 1)
+        for start in [at for at in every if text[at : at + _MIN_LONG_CODE] in known]:
+            for length in known[text[start : start + _MIN_LONG_CODE]]:
+                if start + length <= len(text) and text[start : start + length] in self._long:
                     yield start, start + length
+
+
+def _turns(words: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """The words as they stand first; those of a name in Latin letters also begun with each of the others."""
+    if len(words) > _MOST_WORDS or not all(map(_is_latin, words)):
+        return [words]
+    return [(*words[at:], *words[:at]) for at in range(max(len(words), 1))]
+
+
+def _turned_names(words: Sequence[str], starts: Container[str]) -> Iterator[tuple[str, int, int]]:
+    """Runs of two to four words with the last ones put first, without spacing: `wang wei` may be the name `weiwang`.
+
+    Runs that begin with none of the `starts` of what is looked for are left out. Yields the form and the places of the
+    first and the last word.
+    """
+    for at, begun in _starts(words):
+        for each in begun:
+            if each in starts or len(each) < LONG_START:
+                break
+        else:
+            continue
+        before = ""
+        for start in range(at - 1, max(at - _MOST_WORDS, -1), -1):
+            if not _is_latin(words[start]):
+                break
+            before = words[start] + before
+            after = ""
+            for end in range(at, min(start + _MOST_WORDS, len(words))):
+                if not _is_latin(words[end]):
+                    break
+                after += words[end]
+                yield after + before, start, end
+
+
+def _starts(words: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
+    """With each word that follows another one the first six characters of what it may begin.
+
+    Those of a shorter word are completed by the next word or one of the three before it.
+    """
+    latin = [word if word.isalpha() and word < _FIRST_CJK else "" for word in words]
+    for at in range(1, len(latin)):
+        word = latin[at]
+        if word and latin[at - 1]:
+            if len(word) >= LONG_START:
+                yield at, [word[:LONG_START]]
+            else:
+                others = latin[max(at - _MOST_WORDS + 1, 0) : at] + latin[at + 1 : at + 2]
+                yield at, [(word + other)[:LONG_START] for other in others if other]
+
+
+def _is_latin(word: str) -> bool:
+    return word.isalpha() and word < _FIRST_CJK
+
+
+def _is_a_name(spelling: Spelling, start: int, end: int) -> bool:
+    """True for words in Latin letters that all begin with a capital, nothing but blanks and the like between them."""
+    if end - start < 2 or not all(spelling.capitals[start:end]):
+        return False
+    spans = spelling.word_spans[start:end]
+    return all(map(_is_latin, spelling.words[start:end])) and all(
+        _BETWEEN_NAMES.fullmatch(spelling.folded, one[1], two[0]) for one, two in itertools.pairwise(spans)
+    )
 
 
 def _add_length(lengths: dict[str, frozenset[int]], start: str, length: int) -> None:
@@ -260,7 +348,7 @@ def _shapes(texts: pa.StringArray) -> frozenset[str]:
 def _pattern(shape: str) -> str:
     """The regular expression of the texts of a shape."""
     kinds = {"9": r"\p{Nd}", "a": r"\p{L}"}
-    runs = ((sign, len(list(run))) for sign, run in groupby(shape))
+    runs = ((sign, len(list(run))) for sign, run in itertools.groupby(shape))
     return "".join(f"{kinds.get(sign, re.escape(sign))}{{{length}}}" for sign, length in runs)
 
 

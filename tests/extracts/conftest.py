@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -26,6 +26,7 @@ from orchestration.extracts import (
     ingest_feed,
     load_profile,
 )
+from orchestration.extracts.spellings import folded, squeezed
 
 KEY = bytes(range(32))
 PATIENTS = (
@@ -140,6 +141,15 @@ class Night:
     def lake_words(self) -> bytes:
         """As `lake_bytes` without hashes, whose digits would now and then be those of a short number."""
         return without_hashes(self.lake_bytes())
+
+
+def leaks_of(identifiers: Iterable[str], root: Path) -> list[str]:
+    """Which identifiers stand in a Parquet cell or a file name under `root`, in whatever spelling."""
+    texts = [path.name for path in root.rglob("*")]
+    for path in root.rglob("*.parquet"):
+        texts += [text for row in pq.read_table(path).to_pylist() for text in row.values() if isinstance(text, str)]
+    said = [squeezed(folded(text)) for text in texts]
+    return [identifier for identifier in identifiers if any(squeezed(folded(identifier)) in text for text in said)]
 
 
 _HASHES = re.compile(rb'(?:"hash": \d+)|[0-9a-f]{8,}')  # of the vault's fingerprints, and hexadecimal
