@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 
 class Kind(StrEnum):
-    """How a column's text is meant to be read downstream; ingestion itself keeps the text as it stands."""
+    """How a column's text is meant to be read downstream; ingestion keeps it as it stands but for keys."""
 
     ID = "id"
     TEXT = "text"

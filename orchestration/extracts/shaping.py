@@ -27,6 +27,7 @@ from orchestration.extracts.date_shift import shifted
 from orchestration.extracts.delivery import Delivery, SourceFile
 from orchestration.extracts.feeds import DELETED, Column, Feed, Kind, Verb
 from orchestration.extracts.identifiers import MASK, KnownIdentifiers, telling_ids
+from orchestration.extracts.key_spelling import key_spelling
 from orchestration.extracts.lake import REJECTED_SCHEMA, load_id_of
 from orchestration.extracts.mapping import FeedRows
 from orchestration.extracts.profiles import SourceProfile, name_parts
@@ -240,6 +241,8 @@ def _after_verb(
         hit = rows_where(cells, _marks(pc.not_equal(texts, cells.dictionary)))
     if column.kind is Kind.BOOLEAN:
         texts = pa.array([_TRUTHS.get(text.casefold(), text) for text in texts.to_pylist()], pa.string())
+    if column.key:
+        texts = key_spelling(texts, column.kind)
     kept = with_dictionary(cells, texts)
     if load.profile.date_shift_days and column.kind in {Kind.DATE, Kind.DATETIME}:
         patients = source.get("patient_id", empty_column(len(cells)))
