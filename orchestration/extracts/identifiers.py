@@ -150,6 +150,19 @@ class KnownIdentifiers:
             return pa.array([False] * len(texts), pa.bool_())
         return pc.invert(pc.match_substring_regex(texts, f"^(?:{'|'.join(sorted(map(_pattern, shapes)))})$"))
 
+    def unknown_ids(self, texts: pa.StringArray) -> pa.BooleanArray:
+        """True for patient ids that are none of the identifiers, long enough to tell from a number of the day."""
+        lowered = pc.ascii_lower(texts).to_pylist()
+        return pa.array(
+            [
+                not (low in self._long or (low,) in self._phrases)
+                and is_telling_id(text)
+                and not self.is_identifier(text)
+                for text, low in zip(texts.to_pylist(), lowered, strict=True)
+            ],
+            pa.bool_(),
+        )
+
     def withheld(self, texts: pa.StringArray, ids: Set[str] = frozenset()) -> pa.StringArray:
         """Distinct texts of rows that are wrong somewhere: here nothing that may be an identifier is shown.
 
@@ -165,7 +178,7 @@ class KnownIdentifiers:
 
     def is_identifier(self, text: str) -> bool:
         """True when the text as a whole is an identifier in whatever spelling, the `.0` of a spreadsheet aside."""
-        spelled = _WHOLE_FLOAT.sub("", folded(text).strip())
+        spelled = whole_cell(text)
         close = squeezed(spelled)
         turns = list(_turns(words_of(spelled)))
         if close in self._short or close in self._long or not self._phrases.isdisjoint(turns):
@@ -331,7 +344,17 @@ def _add_length(lengths: dict[str, frozenset[int]], start: str, length: int) -> 
 def telling_ids(ids: Mapping[str, pa.StringArray | pa.ChunkedArray]) -> frozenset[str]:
     """Of hospital ids by kind those long enough to tell from a grade or a number of the day."""
     every = (text for texts in ids.values() for text in texts.to_pylist() if text is not None)
-    return frozenset(text for text in every if len(text) >= _MIN_WORD and may_be_an_id(text))
+    return frozenset(filter(is_telling_id, every))
+
+
+def is_telling_id(text: str) -> bool:
+    """True for an id that is long enough to be told from a grade or a number of the day."""
+    return len(text) >= _MIN_WORD and may_be_an_id(text)
+
+
+def whole_cell(text: str) -> str:
+    """A text as it is compared with an identifier as a whole: folded, without the `.0` of a spreadsheet."""
+    return _WHOLE_FLOAT.sub("", folded(text).strip())
 
 
 def may_be_an_id(text: str) -> bool:

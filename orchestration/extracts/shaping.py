@@ -26,7 +26,7 @@ from orchestration.extracts.columns import (
 from orchestration.extracts.date_shift import shifted
 from orchestration.extracts.delivery import Delivery, SourceFile
 from orchestration.extracts.feeds import DELETED, Column, Feed, Kind, Verb
-from orchestration.extracts.identifiers import MASK, KnownIdentifiers, telling_ids
+from orchestration.extracts.identifiers import MASK, KnownIdentifiers, telling_ids, whole_cell
 from orchestration.extracts.key_spelling import key_spelling
 from orchestration.extracts.lake import REJECTED_SCHEMA, load_id_of
 from orchestration.extracts.mapping import FeedRows
@@ -145,6 +145,13 @@ def shape_rows(load: FileLoad, feed_rows: FeedRows) -> ShapedRows:
         hospital_ids = telling_ids(ids)
         for column in (*load.feed.lake_columns, DELETED):
             columns[column.lake_name], hit = _withheld(load, column, columns[column.lake_name], withheld, hospital_ids)
+            masked_cells += int(hit.sum())
+            masked += [(column.name, int(row)) for row in feed_rows.rows[hit][:_NOTED_ROWS]]
+    strangers = _strangers(load, feed_rows.columns)
+    if len(strangers):
+        for column in (*load.feed.lake_columns, DELETED):
+            cells = columns[column.lake_name]
+            columns[column.lake_name], hit = _without_own_id(column, cells, feed_rows.columns["patient_id"], strangers)
             masked_cells += int(hit.sum())
             masked += [(column.name, int(row)) for row in feed_rows.rows[hit][:_NOTED_ROWS]]
     columns["source_extract"] = constant_column(load.extract, count)
@@ -288,6 +295,37 @@ def _withheld(
     none[np.flatnonzero(rows)[changed]] = True
     whole = with_dictionary(cells, load.known.withheld(cells.dictionary, ids))
     return chosen(none, whole, cells), none
+
+
+def _strangers(load: FileLoad, source: Columns) -> pa.StringArray:
+    """Patient ids of the chunk that no patients file tells of: staging will reject their rows and show them whole."""
+    cells = source.get("patient_id", empty_column(0))
+    return cells.dictionary.filter(load.known.unknown_ids(cells.dictionary))
+
+
+def _without_own_id(
+    column: Column, cells: pa.DictionaryArray, patients: pa.DictionaryArray, strangers: pa.StringArray
+) -> tuple[pa.DictionaryArray, npt.NDArray[np.bool_]]:
+    """The column with strangers' ids masked in strangers' rows, and the rows where they were.
+
+    They are looked for as in any sound row; a cell that is its own row's id as a whole goes even where it is a number.
+    """
+    hit = np.zeros(len(cells), np.bool_)
+    rows = rows_where(patients, _marks(pc.is_in(patients.dictionary, strangers)))
+    own = cells.filter(pa.array(rows)).dictionary_decode().dictionary_encode()
+    if column.hash_kind or not len(own.dictionary):
+        return cells, hit
+    scrubbed = with_dictionary(own, KnownIdentifiers([strangers]).scrub_column(own.dictionary, column.kind))
+    said, ids = (
+        pa.array(map(whole_cell, each.dictionary.to_pylist()), pa.string()).take(each.indices)
+        for each in (own, patients.filter(pa.array(rows)))
+    )
+    is_own_id = pc.fill_null(pc.equal(said, ids), False)
+    masked = pc.if_else(is_own_id, MASK, scrubbed.dictionary_decode())
+    hit[np.flatnonzero(rows)[_marks(pc.not_equal(masked, own.dictionary_decode()))]] = True
+    if not hit.any():
+        return cells, hit
+    return pc.replace_with_mask(cells.cast(pa.string()), pa.array(rows), masked).dictionary_encode(), hit
 
 
 def withheld_rows(load: FileLoad, rows: pa.Table, ids: Set[str]) -> pa.Table:

@@ -306,6 +306,46 @@ def test_other_ids_of_the_hospital_are_not_shown_in_a_rejected_row(night: Night)
     assert content["started_on"] == "2018-01-03"
 
 
+PROCEDURES = "patient_id,procedure,performed_on,detail\n"
+
+
+def test_an_unknown_patients_own_id_is_not_shown_in_its_row(night: Night) -> None:
+    """The patients file doesn't say that it is one, but the row does; staging rejects such rows whole."""
+    night.deliver(
+        procedures__csv=(
+            f"{PROCEDURES}HOSP-0901,biopsy of HOSP-0901,2018-03-01,hosp–0901 and HOSP-0902\n"
+            "HOSP-0902,biopsy,2018-03-01,alone\nHOSP-0001,biopsy,2018-03-01,HOSP-0901\n"
+        ),
+        lab_results__csv=LABS
+        + "90807061,2018-03-01,blood,6690-2,WBC,90807061,u\n90807061,2018-03-02,blood,6690-2,WBC,4.0,u\n"
+        + "901,2018-03-01,blood,6690-2,WBC,901,u\nblood,2018-03-01,blood,6690-2,WBC,9,u\n"
+        + "HOSP-0001,2018-03-01,blood,6690-2,WBC,90807061,u\n",
+    )
+    results = night.ingest_all()
+    rows = [(row["procedure"], row["detail"]) for row in night.lake_rows("procedures")]
+    assert rows == [(f"biopsy of {MASK}", f"{MASK} and {MASK}"), ("biopsy", "alone"), ("biopsy", "HOSP-0901")]
+    assert results["procedures"].files[0].masked_cells == 2
+    assert {"note": "identifier masked", "column": "procedure", "row": 1} in results["procedures"].files[0].notes
+    labs = [(row["specimen"], row["value"]) for row in night.lake_rows("lab_results")]
+    assert labs == [("blood", MASK), ("blood", "4.0"), ("blood", "901"), ("blood", "9"), ("blood", "90807061")]
+
+
+def test_of_a_known_patient_nothing_more_is_masked_than_before(night: Night) -> None:
+    night.deliver(
+        patients__csv=NUMBERED,
+        cart_infusions__csv=NUMBERED_INFUSIONS,
+        lab_results__csv=LABS + "10024,2018-03-01,blood,777-3,PLT,10024,u\n",
+    )
+    night.ingest_all()
+    assert [row["value"] for row in night.lake_rows("lab_results")] == ["10024"]
+    night.write("2018-08-01", "lab_results.csv", LABS + "10023,2018-08-01,blood,777-3,PLT,10023,u\n")
+    night.write("2018-08-01", "procedures.csv", PROCEDURES + "HOSP-0901,biopsy,2018-08-01,of HOSP-0901\n")
+    night.manifest("2018-08-01", {}, mode="delta")
+    night.ingest_all("2018-08-01")
+    assert [row["value"] for row in night.lake_rows("lab_results")] == ["10024", "10023"]
+    assert [row["detail"] for row in night.lake_rows("procedures")] == [f"of {MASK}"]
+
+
 DELTA = {
     "procedures.csv": (
         "patient_id,procedure,performed_on,detail\n"

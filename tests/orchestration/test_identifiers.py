@@ -150,6 +150,7 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Night:
         [
             [patient, "allo_hsct", "2018-02-20", f"donor of {name}"],
             [patient, "auto_hsct", "2018-02-21", f"donor of {TURNED_NAME}, ＨＯＳＰＺＱ７７３１"],
+            ["UNKNOWNZQ9", "biopsy of unknownzq9", "2018-02-23", "seen: ＵＮＫＮＯＷＮＺＱ９"],
             [patient, "auto_hsct", "2018-02-22", "asked ＋９９–555—0177\u2011QZ"],
         ],
     )
