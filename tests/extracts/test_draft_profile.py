@@ -48,8 +48,8 @@ def test_a_draft_reads_the_files_it_was_made_from(night: Night, drafted: Path) -
         ("M", "1985-05-06"),
     ]
     assert [(row["collected_at"], row["value"]) for row in night.lake_rows("lab_results")] == [
-        ("2018-02-01 06:30", "4.5"),
-        ("2018-02-02 06:30", "<0.01"),
+        ("2018-02-01T06:30", "4.5"),
+        ("2018-02-02T06:30", "<0.01"),
     ]
 
 

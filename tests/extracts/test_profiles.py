@@ -244,8 +244,8 @@ def test_wide_tables_become_long(night: Night, tmp_path: Path) -> None:
     night.ingest_all()
     rows = night.lake_rows("lab_results")
     assert [(row["collected_at"], row["loinc"], row["value"], row["unit"], row["source_row"]) for row in rows] == [
-        ("2018-01-01 06:30", "6690-2", "4.5", "10*9/L", 1),
-        ("2018-01-01 06:30", "718-7", "125", "g/L", 1),
+        ("2018-01-01T06:30", "6690-2", "4.5", "10*9/L", 1),
+        ("2018-01-01T06:30", "718-7", "125", "g/L", 1),
     ]
 
 

@@ -73,7 +73,8 @@ def test_every_row_is_accounted_for_and_every_value_equal(tongji: Night) -> None
         patient_key=long["PATIENT_ID"].map(tongji.pseudonymiser.patient_key), value=long["value"].astype(float)
     )
     columns = ["source_row", "test_name", "patient_key", "RE_DATE", "value"]
-    found = found.assign(value=found["value"].astype(float), RE_DATE=found["collected_at"])
+    found = found.assign(value=found["value"].astype(float), RE_DATE=pd.to_datetime(found["collected_at"]))
+    expected["RE_DATE"] = pd.to_datetime(expected["RE_DATE"])
     pd.testing.assert_frame_equal(
         found[columns].sort_values(columns[:2], ignore_index=True),
         expected[columns].sort_values(columns[:2], ignore_index=True),
