@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -10,8 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 TEXT_DICTIONARY = pa.dictionary(pa.int32(), pa.string())
+_FIRST_ROWS = 8_192
 
 
+@lru_cache(maxsize=8)  # a long feed's chunks are of one length, and every one has columns that say nothing
 def empty_column(length: int) -> pa.DictionaryArray:
     """A column of `length` NULLs."""
     return pa.DictionaryArray.from_arrays(pa.nulls(length, pa.int32()), pa.array([], pa.string()))
@@ -19,7 +22,12 @@ def empty_column(length: int) -> pa.DictionaryArray:
 
 def constant_column(value: str, length: int) -> pa.DictionaryArray:
     """A column that says `value` in each of `length` rows."""
-    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(length, np.int32)), pa.array([value], pa.string()))
+    return pa.DictionaryArray.from_arrays(_zeros(length), pa.array([value], pa.string()))
+
+
+@lru_cache(maxsize=8)
+def _zeros(length: int) -> pa.Int32Array:
+    return pa.array(np.zeros(length, np.int32))
 
 
 def text_column(values: list[str | None]) -> pa.DictionaryArray:
@@ -44,15 +52,15 @@ def with_dictionary(column: pa.DictionaryArray, changed: pa.StringArray) -> pa.D
 
 def without_unused_texts(column: pa.DictionaryArray) -> pa.DictionaryArray:
     """The column with only those texts in its dictionary that some row holds: a file is written with all of them."""
-    if len(column.dictionary) == 1 and column.null_count < len(column):
-        return column
-    used = np.zeros(len(column.dictionary) + 1, np.bool_)
-    indices = pc.fill_null(column.indices, len(column.dictionary)).to_numpy(zero_copy_only=False)
-    used[indices.astype(np.intp)] = True  # with any other kind of whole number it takes three times as long
-    if used[:-1].all():
-        return column
-    places = pa.array(np.cumsum(used[:-1], dtype=np.int32) - np.int32(1))
-    return pa.DictionaryArray.from_arrays(places.take(column.indices), column.dictionary.filter(pa.array(used[:-1])))
+    used = np.zeros(len(column.dictionary), np.bool_)
+    indices = column.indices.drop_null() if column.null_count else column.indices
+    places = indices.to_numpy()
+    for some in (places[:_FIRST_ROWS], places[_FIRST_ROWS:]):  # few texts are all met among the first rows
+        used[some.astype(np.intp)] = True  # with any other kind of whole number it takes three times as long
+        if used.all():
+            return column
+    moved = pa.array(np.cumsum(used, dtype=np.int32) - np.int32(1))
+    return pa.DictionaryArray.from_arrays(moved.take(column.indices), column.dictionary.filter(pa.array(used)))
 
 
 def stripped(texts: pa.StringArray) -> pa.StringArray:
@@ -83,6 +91,8 @@ def stacked(columns: Sequence[pa.DictionaryArray]) -> pa.DictionaryArray:
     """Columns one below the other, their dictionaries made one."""
     if not columns:
         return empty_column(0)
+    if len(columns) == 1:
+        return columns[0]
     whole = pa.chunked_array(columns, TEXT_DICTIONARY).unify_dictionaries().combine_chunks()
     return whole if isinstance(whole, pa.DictionaryArray) else pa.concat_arrays(whole.chunks)
 

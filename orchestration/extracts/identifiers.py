@@ -74,6 +74,7 @@ class KnownIdentifiers:
         """
         self._earlier = earlier
         self._shapes = _shapes(patient_ids) if patient_ids is not None else frozenset()
+        self._patient_ids = frozenset(patient_ids.to_pylist()) if patient_ids is not None else frozenset()
         self._short: set[str] = set()
         self._phrases: set[tuple[str, ...]] = set()
         self._phrase_lengths: dict[str, frozenset[int]] = {}
@@ -143,6 +144,10 @@ class KnownIdentifiers:
         yield from map(phrase_key, self._phrases)
         yield from map(short_key, self._short)
 
+    def are_patient_ids(self, texts: pa.StringArray) -> bool:
+        """True when the patients file at hand names every one of these ids, spelled so."""
+        return self._patient_ids.issuperset(texts.to_pylist())
+
     def unlike_any_patient_id(self, texts: pa.StringArray) -> pa.BooleanArray:
         """True for texts that no patient id of this source resembles; nowhere when no kind is known, or too many."""
         shapes = self.shapes
@@ -153,8 +158,6 @@ class KnownIdentifiers:
     def unknown_ids(self, texts: pa.StringArray) -> pa.BooleanArray:
         """True for patient ids that are none of the identifiers, long enough to tell from a number of the day."""
         lowered = pc.ascii_lower(texts).to_pylist()
-        if self._long.issuperset(lowered):  # nearly every chunk; asked one by one, each id takes several times as long
-            return pa.repeat(pa.scalar(False), len(texts))
         return pa.array(
             [
                 not (low in self._long or (low,) in self._phrases)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
@@ -83,6 +84,8 @@ class Pseudonymiser:
         """The keyed hash of each id of that kind; many at once, because most patients come again in every chunk."""
         if kind != "patient":
             return [digest[:_SHORT_HASH_DIGITS] for digest in self._digests(identifiers, f"{kind}:")]
+        with suppress(KeyError):  # most chunks bring nobody new
+            return list(map(self._patients.__getitem__, identifiers))
         found = list(map(self._patients.get, identifiers))
         unknown = [identifier for identifier, known in zip(identifiers, found, strict=True) if known is None]
         hashed = dict(zip(unknown, self._digests(unknown), strict=True))

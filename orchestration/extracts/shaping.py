@@ -140,14 +140,15 @@ def shape_rows(load: FileLoad, feed_rows: FeedRows) -> ShapedRows:
     for _, rows in faults:
         unusable |= rows
     ids = _ids(load.feed, feed_rows.columns)
-    withheld = unusable | _of_no_patient(load, feed_rows.columns, count)
+    of_patients = _of_patients(load, feed_rows.columns)
+    withheld = unusable if of_patients else unusable | _of_no_patient(load, feed_rows.columns, count)
     if withheld.any():
         hospital_ids = telling_ids(ids)
         for column in (*load.feed.lake_columns, DELETED):
             columns[column.lake_name], hit = _withheld(load, column, columns[column.lake_name], withheld, hospital_ids)
             masked_cells += int(hit.sum())
             masked += [(column.name, int(row)) for row in feed_rows.rows[hit][:_NOTED_ROWS]]
-    strangers = _strangers(load, feed_rows.columns)
+    strangers = pa.array([], pa.string()) if of_patients else _strangers(load, feed_rows.columns)
     if len(strangers):
         for column in (*load.feed.lake_columns, DELETED):
             cells = columns[column.lake_name]
@@ -174,12 +175,11 @@ def shape_rows(load: FileLoad, feed_rows: FeedRows) -> ShapedRows:
 
 def _without_unused_texts(rows: pa.Table) -> pa.Table:
     """The rows without what rows that are not among them hold: it would be written into the file beside them."""
-    for position, field_ in enumerate(rows.schema):
-        if pa.types.is_dictionary(field_.type):
-            column = rows.column(position).combine_chunks()
-            own = column if isinstance(column, pa.DictionaryArray) else stacked(column.chunks)
-            rows = rows.set_column(position, field_, without_unused_texts(own))
-    return rows
+    columns = [
+        without_unused_texts(stacked(column.chunks)) if pa.types.is_dictionary(column.type) else column
+        for column in rows.columns
+    ]
+    return pa.table(columns, schema=rows.schema)
 
 
 def rejected_table(load: FileLoad, rows: pa.Table, reasons: Sequence[str]) -> pa.Table:
@@ -266,6 +266,11 @@ def _ids(feed: Feed, source: Columns) -> dict[str, pa.ChunkedArray]:
         if column.hash_kind and column.name in source:
             ids.setdefault(column.hash_kind, []).append(source[column.name].dictionary)
     return {kind: pa.chunked_array(texts, pa.string()) for kind, texts in ids.items()}
+
+
+def _of_patients(load: FileLoad, source: Columns) -> bool:
+    """True for nearly all chunks: the patients file at hand names every patient of it."""
+    return "patient_id" not in source or load.known.are_patient_ids(source["patient_id"].dictionary)
 
 
 def _of_no_patient(load: FileLoad, source: Columns, count: int) -> npt.NDArray[np.bool_]:
