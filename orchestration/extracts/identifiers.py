@@ -27,6 +27,7 @@ from orchestration.extracts.fingerprints import (
     short_key,
     start_key,
 )
+from orchestration.extracts.patient_keys import PatientKeys
 from orchestration.extracts.spellings import SQUEEZED_ASCII, Spelling, folded, squeezed, words_of
 
 MASK = "[identifier]"
@@ -66,15 +67,16 @@ class KnownIdentifiers:
         identifiers: Iterable[pa.StringArray] = (),
         patient_ids: pa.StringArray | None = None,
         earlier: Fingerprints | None = None,
+        patient_keys: PatientKeys | None = None,
     ) -> None:
         """Takes the identifiers as they stand; those too short to tell from ordinary words count as whole cells only.
 
         `patient_ids` are those among them whose make-up tells what a patient id looks like at this source; `earlier`
-        is what patients files of earlier extracts said.
+        is what patients files of earlier extracts said; `patient_keys` are those of the patients file at hand.
         """
+        self.patient_keys = patient_keys or PatientKeys()
         self._earlier = earlier
         self._shapes = _shapes(patient_ids) if patient_ids is not None else frozenset()
-        self._patient_ids = frozenset(patient_ids.to_pylist()) if patient_ids is not None else frozenset()
         self._short: set[str] = set()
         self._phrases: set[tuple[str, ...]] = set()
         self._phrase_lengths: dict[str, frozenset[int]] = {}
@@ -143,10 +145,6 @@ class KnownIdentifiers:
         yield from map(start_key, self._long_lengths)
         yield from map(phrase_key, self._phrases)
         yield from map(short_key, self._short)
-
-    def are_patient_ids(self, texts: pa.StringArray) -> bool:
-        """True when the patients file at hand names every one of these ids, spelled so."""
-        return self._patient_ids.issuperset(texts.to_pylist())
 
     def unlike_any_patient_id(self, texts: pa.StringArray) -> pa.BooleanArray:
         """True for texts that no patient id of this source resembles; nowhere when no kind is known, or too many."""

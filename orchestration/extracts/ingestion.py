@@ -46,6 +46,7 @@ from orchestration.extracts.lake import (
 )
 from orchestration.extracts.lookups import lookup_digests, read_lookups
 from orchestration.extracts.mapping import FeedRows, FillDown, TableMapping, table_mapping
+from orchestration.extracts.patient_keys import PatientKeys
 from orchestration.extracts.profiles import SourceProfile
 from orchestration.extracts.pseudonymise import Pseudonymiser
 from orchestration.extracts.readers import Chunk, SourceTable, UnreadableFileError
@@ -207,7 +208,7 @@ def known_identifiers(
         if delivery.mode == "delta":
             _remember_neighbours(delivery.extract, profile, pseudonymiser, lake)
             earlier = read_fingerprints(lake, pseudonymiser.sealing_key)
-        known = _read_identifiers(delivery, sources, profile, earlier)
+        known = _read_identifiers(delivery, sources, profile, pseudonymiser, earlier)
         if "patients" in delivery.files and pseudonymiser.first_time(f"{lake.root}\n{fingerprint}"):
             remember(lake, pseudonymiser.sealing_key, known.keys(), known.traits)
         return known
@@ -234,14 +235,18 @@ def _remember_neighbours(
         try:
             delivery = read_delivery(neighbour, profile)
             sources = delivery.files.get("patients", ())
-            known = _read_identifiers(delivery, sources, profile, None)
+            known = _read_identifiers(delivery, sources, profile, pseudonymiser, None)
         except ExtractError:  # it is refused with its own message when it is its turn
             continue
         remember(lake, pseudonymiser.sealing_key, known.keys(), known.traits)
 
 
 def _read_identifiers(
-    delivery: Delivery, sources: Sequence[SourceFile], profile: SourceProfile, earlier: Fingerprints | None
+    delivery: Delivery,
+    sources: Sequence[SourceFile],
+    profile: SourceProfile,
+    pseudonymiser: Pseudonymiser,
+    earlier: Fingerprints | None,
 ) -> KnownIdentifiers:
     found: dict[str, list[pa.StringArray]] = {}
     for source in sources:
@@ -260,7 +265,8 @@ def _read_identifiers(
     distinct = {name: pc.unique(pa.chunked_array(texts, pa.string())).drop_null() for name, texts in found.items()}
     patient_ids = distinct.get("patient_id", pa.array([], pa.string()))
     if "patients" in delivery.files:
-        return KnownIdentifiers(distinct.values(), patient_ids, earlier)
+        keys = pa.array(pseudonymiser.keyed_hashes("patient", patient_ids.to_pylist()), pa.string())
+        return KnownIdentifiers(distinct.values(), patient_ids, earlier, PatientKeys(patient_ids, keys))
     # Other feeds' id columns hold whatever slipped into them: a word or a date must not be masked everywhere for that.
     ids = [text for text in patient_ids.to_pylist() if may_be_an_id(text)]
     return KnownIdentifiers([pa.array(ids, pa.string())], None, earlier)
@@ -386,7 +392,7 @@ def _write_rows(
 def _numbered(rows: pa.Table, before: int) -> pa.Table:
     """Row numbers within the chunk become row numbers within the file."""
     position = rows.schema.get_field_index("source_row")
-    return rows.set_column(position, "source_row", pc.add(rows.column(position), before))
+    return rows.set_column(position, rows.schema.field(position), pc.add(rows.column(position), before))
 
 
 def _mapped_in_order(table: SourceTable, mapping: TableMapping) -> Iterator[FeedRows]:

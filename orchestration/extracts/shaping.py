@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from orchestration.extracts.columns import (
+    TEXT_DICTIONARY,
     chosen,
     constant_column,
     empty_column,
@@ -40,6 +41,7 @@ MASKED = "masked"
 _NOTED_ROWS = 100
 _SHOWN = 1_000
 _NAME_DIGITS = 10  # of a keyed hash: more than a part number's eight, so that it is never taken for one
+_NEVER_NULL = frozenset({"patient_key", "source_extract", "source_file", "source_row"})
 _YEAR = r"^.*?(\d{4}).*$"
 _WITHHELD = json.dumps({"withheld": "the cells of a broken line can't be attributed, so they may hold identifiers"})
 _TRUTHS = {"true": "true", "1": "true", "yes": "true", "false": "false", "0": "false", "no": "false"}
@@ -119,20 +121,23 @@ class ShapedRows:
 
 
 def lake_schema(feed: Feed) -> pa.Schema:
-    """The columns of a lake file of that feed: all text but `source_row`."""
+    """The columns of a lake file of that feed: all text but `source_row`; those that every row has can't be NULL."""
     names = [*(c.lake_name for c in feed.lake_columns), DELETED.name, "source_extract", "source_file"]
-    return pa.schema([*((name, pa.dictionary(pa.int32(), pa.string())) for name in names), ("source_row", pa.int64())])
+    types = {**dict.fromkeys(names, TEXT_DICTIONARY), "source_row": pa.int64()}
+    return pa.schema([pa.field(name, kind, nullable=name not in _NEVER_NULL) for name, kind in types.items()])
 
 
 def shape_rows(load: FileLoad, feed_rows: FeedRows) -> ShapedRows:
     """Judges, masks and pseudonymises the rows of one chunk."""
     count = len(feed_rows.rows)
     faults = _faults(load.feed, feed_rows.columns, count)
+    # In nearly every chunk the patients file at hand names each patient: then nobody is looked at any further.
+    keys = load.known.patient_keys.of(feed_rows.columns.get("patient_id", empty_column(count)).dictionary)
     columns: dict[str, pa.DictionaryArray] = {}
     masked_cells, masked = 0, []
     for column in (*load.feed.lake_columns, DELETED):
         cells = feed_rows.columns.get(column.name, empty_column(count))
-        columns[column.lake_name], hit = _after_verb(load, column, cells, feed_rows.columns)
+        columns[column.lake_name], hit = _after_verb(load, column, cells, feed_rows.columns, keys)
         if hit is not None:
             masked_cells += int(hit.sum())
             masked += [(column.name, int(row)) for row in feed_rows.rows[hit][:_NOTED_ROWS]]
@@ -140,16 +145,15 @@ def shape_rows(load: FileLoad, feed_rows: FeedRows) -> ShapedRows:
     for _, rows in faults:
         unusable |= rows
     ids = _ids(load.feed, feed_rows.columns)
-    of_patients = _of_patients(load, feed_rows.columns)
-    withheld = unusable if of_patients else unusable | _of_no_patient(load, feed_rows.columns, count)
+    withheld = unusable if keys is not None else unusable | _of_no_patient(load, feed_rows.columns, count)
     if withheld.any():
         hospital_ids = telling_ids(ids)
         for column in (*load.feed.lake_columns, DELETED):
             columns[column.lake_name], hit = _withheld(load, column, columns[column.lake_name], withheld, hospital_ids)
             masked_cells += int(hit.sum())
             masked += [(column.name, int(row)) for row in feed_rows.rows[hit][:_NOTED_ROWS]]
-    strangers = pa.array([], pa.string()) if of_patients else _strangers(load, feed_rows.columns)
-    if len(strangers):
+    strangers = None if keys is not None else _strangers(load, feed_rows.columns)
+    if strangers is not None and len(strangers):
         for column in (*load.feed.lake_columns, DELETED):
             cells = columns[column.lake_name]
             columns[column.lake_name], hit = _without_own_id(column, cells, feed_rows.columns["patient_id"], strangers)
@@ -232,16 +236,18 @@ def _marks(values: pa.BooleanArray) -> npt.NDArray[np.bool_]:
 
 
 def _after_verb(
-    load: FileLoad, column: Column, cells: pa.DictionaryArray, source: Columns
+    load: FileLoad, column: Column, cells: pa.DictionaryArray, source: Columns, keys: pa.StringArray | None
 ) -> tuple[pa.DictionaryArray, npt.NDArray[np.bool_] | None]:
-    """The column after its verb, and the rows in which an identifier was masked."""
+    """The column after its verb, and the rows in which an identifier was masked; `keys` of its patients, if known."""
     verb = Verb.KEEP if column is DELETED else load.profile.verb(load.feed.name, column.name)
     if verb is Verb.DROP:
         return empty_column(len(cells)), None
     if verb is Verb.PSEUDONYMISE:
-        hashed = load.pseudonymiser.keyed_hashes(column.hash_kind, cells.dictionary.to_pylist())
+        if keys is None or column.hash_kind != "patient":
+            hashed = load.pseudonymiser.keyed_hashes(column.hash_kind, cells.dictionary.to_pylist())
+            keys = pa.array(hashed, pa.string())
         # Different ids have different hashes, so that the dictionary needn't be made distinct again.
-        return pa.DictionaryArray.from_arrays(cells.indices, pa.array(hashed, pa.string())), None
+        return pa.DictionaryArray.from_arrays(cells.indices, keys), None
     texts = load.known.scrub_column(cells.dictionary, column.kind)
     hit = None
     if texts is not cells.dictionary:
@@ -266,11 +272,6 @@ def _ids(feed: Feed, source: Columns) -> dict[str, pa.ChunkedArray]:
         if column.hash_kind and column.name in source:
             ids.setdefault(column.hash_kind, []).append(source[column.name].dictionary)
     return {kind: pa.chunked_array(texts, pa.string()) for kind, texts in ids.items()}
-
-
-def _of_patients(load: FileLoad, source: Columns) -> bool:
-    """True for nearly all chunks: the patients file at hand names every patient of it."""
-    return "patient_id" not in source or load.known.are_patient_ids(source["patient_id"].dictionary)
 
 
 def _of_no_patient(load: FileLoad, source: Columns, count: int) -> npt.NDArray[np.bool_]:
