@@ -9,7 +9,7 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from orchestration.extracts import FEEDS, ExtractError, ExtractFolder, discover_extracts
+from orchestration.extracts import FEEDS, READING, ExtractError, ExtractFolder, discover_extracts
 from orchestration.extracts.delivery import MANIFEST, Manifest, file_sha256
 from orchestration.failures import why_failed
 from orchestration.jobs import JOB_NAME, REBUILD_JOB_NAME, is_by_command
@@ -49,12 +49,13 @@ def rebuild_job() -> UnresolvedAssetJobDefinition:
 
 
 def fingerprint(extract: ExtractFolder) -> str:
-    """Return what changes when a file of the extract is added, removed or written again.
+    """Return what changes when a file of the extract is added, removed or written again, or is read in another way.
 
     A hash of names, sizes and times of change: a file's name may hold an identifier, so it is not kept itself.
     """
     files = sorted(path for path in extract.path.rglob("*") if path.is_file())
-    return hash_text(json.dumps([[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files]))
+    stamps = [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files]
+    return hash_text(json.dumps([READING, stamps]))
 
 
 def is_complete(extract: ExtractFolder, settle_seconds: float, now: float) -> bool:

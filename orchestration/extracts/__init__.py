@@ -17,10 +17,12 @@ from orchestration.extracts.profiles import SourceProfile, load_profile
 from orchestration.extracts.pseudonymise import Pseudonymiser, parse_key
 from orchestration.extracts.quarantine import export_quarantine
 from orchestration.extracts.rotation import require_key_of, rotate_key
+from orchestration.extracts.shaping import READING
 
 __all__ = [
     "DELETED",
     "FEEDS",
+    "READING",
     "Column",
     "Delivery",
     "ExtractError",
