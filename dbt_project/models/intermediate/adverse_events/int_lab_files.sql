@@ -9,6 +9,9 @@ select
     source_extract,
     source_file
 from (
-    select distinct cast(source_extract as date) as source_extract, source_file
-    from {{ lake_rows('lab_results') }}
+    select cast(source_extract as date) as source_extract, source_file
+    from (
+        select distinct source_extract, source_file  -- each text is read as a date once, not once for every row
+        from {{ lake_rows('lab_results') }}
+    )
 )
