@@ -208,7 +208,7 @@ def known_identifiers(
         if delivery.mode == "delta":
             _remember_neighbours(delivery.extract, profile, pseudonymiser, lake)
             earlier = read_fingerprints(lake, pseudonymiser.sealing_key)
-        known = _read_identifiers(delivery, sources, profile, pseudonymiser, earlier)
+        known = _read_identifiers(delivery, sources, profile, earlier, pseudonymiser)
         if "patients" in delivery.files and pseudonymiser.first_time(f"{lake.root}\n{fingerprint}"):
             remember(lake, pseudonymiser.sealing_key, known.keys(), known.traits)
         return known
@@ -235,7 +235,7 @@ def _remember_neighbours(
         try:
             delivery = read_delivery(neighbour, profile)
             sources = delivery.files.get("patients", ())
-            known = _read_identifiers(delivery, sources, profile, pseudonymiser, None)
+            known = _read_identifiers(delivery, sources, profile)
         except ExtractError:  # it is refused with its own message when it is its turn
             continue
         remember(lake, pseudonymiser.sealing_key, known.keys(), known.traits)
@@ -245,9 +245,10 @@ def _read_identifiers(
     delivery: Delivery,
     sources: Sequence[SourceFile],
     profile: SourceProfile,
-    pseudonymiser: Pseudonymiser,
-    earlier: Fingerprints | None,
+    earlier: Fingerprints | None = None,
+    pseudonymiser: Pseudonymiser | None = None,
 ) -> KnownIdentifiers:
+    """What the sources say; with a `pseudonymiser` the keys of the patients, too, which only who ingests needs."""
     found: dict[str, list[pa.StringArray]] = {}
     for source in sources:
         removed = [c.name for c in source.table.target.columns if c.verb is Verb.REMOVE]
@@ -265,8 +266,9 @@ def _read_identifiers(
     distinct = {name: pc.unique(pa.chunked_array(texts, pa.string())).drop_null() for name, texts in found.items()}
     patient_ids = distinct.get("patient_id", pa.array([], pa.string()))
     if "patients" in delivery.files:
-        keys = pa.array(pseudonymiser.keyed_hashes("patient", patient_ids.to_pylist()), pa.string())
-        return KnownIdentifiers(distinct.values(), patient_ids, earlier, PatientKeys(patient_ids, keys))
+        hashes = pseudonymiser.keyed_hashes("patient", patient_ids.to_pylist()) if pseudonymiser else None
+        keys = PatientKeys(patient_ids, pa.array(hashes, pa.string())) if hashes else None
+        return KnownIdentifiers(distinct.values(), patient_ids, earlier, keys)
     # Other feeds' id columns hold whatever slipped into them: a word or a date must not be masked everywhere for that.
     ids = [text for text in patient_ids.to_pylist() if may_be_an_id(text)]
     return KnownIdentifiers([pa.array(ids, pa.string())], None, earlier)

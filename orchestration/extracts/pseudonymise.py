@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
@@ -81,11 +80,9 @@ class Pseudonymiser:
         return self._digest(f"{kind}:{identifier}")[:_SHORT_HASH_DIGITS]
 
     def keyed_hashes(self, kind: str, identifiers: Sequence[str]) -> list[str]:
-        """The keyed hash of each id of that kind; many at once, because most patients come again in every chunk."""
+        """The keyed hash of each id of that kind; many at once, because most patients come again in every feed."""
         if kind != "patient":
             return [digest[:_SHORT_HASH_DIGITS] for digest in self._digests(identifiers, f"{kind}:")]
-        with suppress(KeyError):  # most chunks bring nobody new
-            return list(map(self._patients.__getitem__, identifiers))
         found = list(map(self._patients.get, identifiers))
         unknown = [identifier for identifier, known in zip(identifiers, found, strict=True) if known is None]
         hashed = dict(zip(unknown, self._digests(unknown), strict=True))
